@@ -1,0 +1,1 @@
+"""A production deployment checklist, executed by pytest."""

@@ -1,0 +1,51 @@
+"""Plots as facts: a probe puts one of these into its facts, every report draws it in its own way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A distribution: `buckets` are (upper edge, count) in ascending order, `limit` in the same unit."""
+
+    title: str
+    unit: str
+    buckets: tuple[tuple[float, int], ...]
+    limit: float | None = None
+    plot: Literal["histogram"] = "histogram"
+
+
+@dataclass(frozen=True)
+class Bars:
+    """One value for each label, with an optional limit that all share."""
+
+    title: str
+    unit: str
+    bars: tuple[tuple[str, float], ...]
+    limit: float | None = None
+    plot: Literal["bars"] = "bars"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values over time: `points` are (seconds since `start`, value); `limit` in the unit of the values."""
+
+    title: str
+    unit: str
+    points: tuple[tuple[float, float], ...]
+    start: str = ""
+    limit: float | None = None
+    plot: Literal["series"] = "series"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time with a mark in it, e.g. a certificate's lifetime and now (ISO 8601 times)."""
+
+    title: str
+    start: str
+    end: str
+    mark: str
+    plot: Literal["span"] = "span"

@@ -1,0 +1,305 @@
+"""Verdicts and the decision: pure functions from outcomes and claims to GO or not.
+
+Nothing here reads a clock, a file or the network, and nothing imports pytest; the
+truth table of the documentation (docs/verdicts.md) is the behaviour of this file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What is known of an item, worst first; the order is the rule for items with several tests."""
+
+    FAILED = "failed"
+    ERROR = "error"
+    UNPROVEN = "unproven"
+    BLOCKED = "blocked"
+    NOT_RUN = "not_run"
+    WAIVED = "waived"
+    PENDING = "pending"
+    NOT_APPLICABLE = "not_applicable"
+    PASSED = "passed"
+
+
+class Reason(StrEnum):
+    """Why something could not be seen."""
+
+    NO_CONFIG = "no_config"
+    NO_ACCESS = "no_access"
+    NO_EVIDENCE = "no_evidence"
+    STALE = "stale"
+    UNSIGNED = "unsigned"
+    NO_TRAFFIC = "no_traffic"
+    TIMEOUT = "timeout"
+    UNPARSEABLE = "unparseable"
+    NOT_ALLOWED = "not_allowed"
+
+
+class Decision(StrEnum):
+    """What the run as a whole says about the release."""
+
+    GO = "GO"
+    GO_WITH_WAIVERS = "GO WITH WAIVERS"
+    NO_GO = "NO-GO"
+    INCOMPLETE = "INCOMPLETE"
+
+
+class Kind(StrEnum):
+    """What sort of box an item is; see docs/verdicts.md."""
+
+    GATE = "gate"
+    TRIGGER = "trigger"
+    PROCEDURE = "procedure"
+    WINDOW = "window"
+    SIGN_OFF = "sign_off"
+
+
+SEVERITY: Mapping[Verdict, int] = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One evaluated assertion: its source text, the same text with the values seen, and its line."""
+
+    expression: str
+    values: str
+    line: int
+
+
+@dataclass(frozen=True)
+class LimitUse:
+    """A limit that a test read: `origin` is "default" or the file that set it."""
+
+    name: str
+    value: object
+    unit: str
+    source: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of one test for the items it is bound to."""
+
+    test: str
+    items: tuple[str, ...]
+    verdict: Verdict
+    reason: str = ""
+    message: str = ""
+    file: str = ""
+    line: int = 0
+    duration_s: float = 0.0
+    observations: tuple[str, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    limits: tuple[LimitUse, ...] = ()
+    attempts: tuple[str, ...] = ()
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What somebody vouches for: an attestation, a waiver or a not-applicable declaration.
+
+    `until` is when it expires (None: bound to a machine-checked condition that holds in this run);
+    `problem` is a sentence when it must not count, and is reported instead of being ignored.
+    """
+
+    kind: str
+    item: str
+    why: str
+    by: str
+    role: str = ""
+    until: datetime | None = None
+    origin: str = ""
+    problem: str = ""
+
+    def counts(self, now: datetime) -> bool:
+        """Whether the claim may be used at `now`."""
+        return not self.problem and (self.until is None or now < self.until)
+
+
+@dataclass(frozen=True)
+class ItemVerdict:
+    """The verdict of one item, with the verdict that a claim stands in for (`observed`)."""
+
+    item: str
+    verdict: Verdict
+    reason: str = ""
+    sentence: str = ""
+    observed: Verdict = Verdict.NOT_RUN
+    claim: Claim | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    until: str = ""
+
+
+@dataclass(frozen=True)
+class DeadGate:
+    """A prerequisite that refused: `owner` is the item that carries the failure."""
+
+    name: str
+    owner: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Items that are not green for one and the same reason."""
+
+    sentence: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The decision, the rule that made it, the items in the way and the common causes."""
+
+    decision: Decision
+    rule: str
+    sentence: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    blocking: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def green(self) -> bool:
+        """Whether the exit status may be 0."""
+        return self.decision in (Decision.GO, Decision.GO_WITH_WAIVERS)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """Return the worst of some verdicts; of none, not_run."""
+    return min(verdicts, key=SEVERITY.__getitem__, default=Verdict.NOT_RUN)
+
+
+def judge_item(item: str, outcomes: Sequence[Outcome], claims: Sequence[Claim], now: datetime) -> ItemVerdict:
+    """Unite an item's test outcomes and claims into its verdict.
+
+    A claim never beats a failing check, except a waiver; a waiver only ever stands in for a failure,
+    so it cannot hide a target that was not reached.
+    """
+    verdict = worst(outcome.verdict for outcome in outcomes)
+    decisive = next((outcome for outcome in outcomes if outcome.verdict is verdict), None)
+    result = ItemVerdict(
+        item=item,
+        verdict=verdict,
+        reason=decisive.reason if decisive else "",
+        sentence=decisive.message if decisive else "no test ran and no claim covers it",
+        observed=verdict,
+        outcomes=tuple(outcomes),
+        until=decisive.until if decisive else "",
+    )
+    usable = {claim.kind: claim for claim in claims if claim.item == item and claim.counts(now)}
+    claim = _covering(verdict, usable)
+    if claim is None:
+        return result
+    covered = {
+        "waiver": Verdict.WAIVED,
+        "not_applicable": Verdict.NOT_APPLICABLE,
+        "attestation": Verdict.PASSED,
+    }[claim.kind]
+    until = claim.until.isoformat() if claim.until else ""
+    return replace(
+        result,
+        verdict=covered,
+        reason="attested" if covered is Verdict.PASSED else "",
+        claim=claim,
+        until=until,
+        sentence=f"{claim.why} ({claim.by})",
+    )
+
+
+def _covering(verdict: Verdict, usable: Mapping[str, Claim]) -> Claim | None:
+    """Return the claim that stands in for this verdict, if there is one."""
+    if verdict is Verdict.FAILED:
+        return usable.get("waiver")
+    if verdict in (Verdict.UNPROVEN, Verdict.BLOCKED, Verdict.NOT_RUN):
+        return usable.get("not_applicable") or usable.get("attestation")
+    return None
+
+
+def judge(
+    items: Sequence[str], outcomes: Sequence[Outcome], claims: Sequence[Claim], *, now: datetime
+) -> list[ItemVerdict]:
+    """Return one verdict for each of `items`, in their order."""
+    by_item: dict[str, list[Outcome]] = {item: [] for item in items}
+    for outcome in outcomes:
+        for item in outcome.items:
+            if item in by_item:
+                by_item[item].append(outcome)
+    return [judge_item(item, found, claims, now) for item, found in by_item.items()]
+
+
+def decide(
+    verdicts: Sequence[ItemVerdict],
+    *,
+    kinds: Mapping[str, str] | None = None,
+    dead_gates: Sequence[DeadGate] = (),
+    interrupted: bool = False,
+) -> Ruling:
+    """Turn verdicts into the decision.
+
+    NO-GO when something was seen and is wrong: a failed item, or a dead gate behind which an item is
+    blocked though nobody was selected to carry its failure. INCOMPLETE when nothing failed and not
+    everything is proven, when the run was interrupted, or when it holds no proven item at all.
+    """
+    kinds = kinds or {}
+    counts = Counter(verdict.verdict.value for verdict in verdicts)
+    failed = [v.item for v in verdicts if v.verdict is Verdict.FAILED]
+    open_ = [v.item for v in verdicts if not _counts(v, kinds) and v.verdict is not Verdict.FAILED]
+    blocked = any(v.verdict is Verdict.BLOCKED for v in verdicts)
+    gates = [gate.name for gate in dead_gates] if blocked else []
+    waived = counts[Verdict.WAIVED.value]
+    proven = counts[Verdict.PASSED.value] + waived
+    if failed or gates:
+        decision = Decision.NO_GO
+        rule = "an item failed" if failed else f"gate {', '.join(gates)} is dead"
+    elif open_ or interrupted or not proven:
+        decision = Decision.INCOMPLETE
+        rule = _incomplete_rule(bool(open_), interrupted, bool(verdicts))
+    elif waived:
+        decision, rule = Decision.GO_WITH_WAIVERS, "every item is proven, claimed or waived"
+    else:
+        decision, rule = Decision.GO, "every item is proven or claimed"
+    ordered = {verdict.value: counts[verdict.value] for verdict in Verdict if counts[verdict.value]}
+    listed = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in reversed(ordered.items()))
+    return Ruling(
+        decision=decision,
+        rule=rule,
+        sentence=f"{len(verdicts)} items: {listed}." if verdicts else "No item was judged.",
+        counts=ordered,
+        blocking=tuple(failed + open_),
+        causes=tuple(group_causes(verdicts)),
+    )
+
+
+def _incomplete_rule(open_: bool, interrupted: bool, any_items: bool) -> str:
+    if interrupted:
+        return "the run was interrupted"
+    if open_:
+        return "nothing failed, but not everything is proven"
+    return "nothing was proven" if any_items else "nothing was selected"
+
+
+def _counts(verdict: ItemVerdict, kinds: Mapping[str, str]) -> bool:
+    """Whether this verdict counts for GO; a window that has not opened yet is no reason to hold a release."""
+    if verdict.verdict is Verdict.PENDING:
+        return kinds.get(verdict.item) == Kind.WINDOW
+    return verdict.verdict in (Verdict.PASSED, Verdict.NOT_APPLICABLE, Verdict.WAIVED)
+
+
+def group_causes(verdicts: Sequence[ItemVerdict]) -> list[Cause]:
+    """Group the items that could not be judged by the sentence that says why, most items first."""
+    groups: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        if verdict.verdict in (Verdict.UNPROVEN, Verdict.BLOCKED, Verdict.ERROR, Verdict.NOT_RUN):
+            label = verdict.verdict.value.replace("_", " ")
+            reason = f" ({verdict.reason})" if verdict.reason else ""
+            groups.setdefault(f"{label}{reason}: {verdict.sentence}", []).append(verdict.item)
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    return [Cause(sentence, tuple(items)) for sentence, items in ordered]
