@@ -1,0 +1,1 @@
+"""The token service of the reference deployment: a production-shaped API, configured by its environment."""
