@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import secrets
@@ -37,8 +38,10 @@ def verify_password(password: str, stored: str) -> bool:
     )
 
 
-# Checked against when a user does not exist, so that the answer takes as long as for one who does.
-NO_ONE = hash_password(secrets.token_urlsafe(16))
+@functools.cache
+def nobodys_hash() -> str:
+    """Return a hash to check against when a user does not exist, so that the answer takes just as long."""
+    return hash_password(secrets.token_urlsafe(16))
 
 
 def _scrypt(password: str, salt: bytes, cost: int, block: int, parallel: int) -> bytes:

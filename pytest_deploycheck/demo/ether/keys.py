@@ -29,9 +29,9 @@ __all__ = [
 
 
 def derive_key(signer_key: str, user_id: int) -> str:
-    """Return the private key of a user's custodial wallet, 0x and 64 hex digits, from the service's signer key.
+    """Return the private key of a user's custodial wallet, as 0x and 64 hex digits.
 
-    HMAC-SHA256 over the user's number, reduced to the key range: whoever holds the signer key can rebuild
+    HMAC-SHA256 over the user's number under the signer key, reduced to the key range: whoever holds the signer key can rebuild
     every wallet, nobody else can.
     """
     return key_from_seed(bytes.fromhex(signer_key.removeprefix("0x")), f"wallet/{user_id}")
@@ -60,9 +60,9 @@ def address_of(key: str) -> str:
 
 
 def contract_address(creator: str, nonce: int) -> str:
-    """Return the EIP-55 address of the contract that an account creates with its nonce-th transaction.
+    """Return the EIP-55 address of the contract that an account creates in the transaction with this nonce.
 
-    The last 20 bytes of keccak(rlp([creator, nonce])); nonces below 128 suffice here. Raises ValueError above.
+    The last 20 bytes of keccak(rlp([creator, nonce])); ValueError for a nonce above 127, enough here.
     """
     if not 0 <= nonce < 128:
         raise ValueError(f"nonce {nonce} is outside 0-127")
