@@ -1,0 +1,2 @@
+DROP TABLE indexer_cursor;
+DROP TABLE chain_events;
