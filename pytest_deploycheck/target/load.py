@@ -69,7 +69,7 @@ def _references(value: Any, where: str) -> Iterator[tuple[str, SecretRef]]:
 
 
 def _explain(path: Path, entry: Mapping[str, Any]) -> str:
-    """Turn one pydantic error into a line a person can act on, never showing the offending value of a secret."""
+    """Turn one pydantic error into a line a person can act on, never showing a secret."""
     place = [str(part) for part in entry["loc"]]
     key = ".".join(place) or "file"
     if entry["type"] == "extra_forbidden":

@@ -103,12 +103,20 @@ class ApiSection(Section):
     wallet_path: str = "/wallet"
     wallet_history_path: str = "/wallets/{id}/history"
     withdrawal_quote_path: str = "/wallets/{id}/withdrawal-quote"
-    token_path: str = "/token"
+    token_path: str = "/token"  # noqa: S105 - a route
     quote_path: str = "/token/quote"
     chain_path: str = "/chain"
     purchase_path: str = "/token/purchase"
     redeem_path: str = "/token/redeem"
     test_error_path: str = ""
+
+
+class HostSection(Section):
+    """`[host]`: the server, as a testinfra address: ssh://user@server, local:// or docker://name."""
+
+    uri: str
+    ssh_config: str = ""
+    sudo: bool = False
 
 
 class DbSection(Section):
@@ -293,6 +301,7 @@ class Target(Section):
     health: HealthSection = HealthSection()
     auth: AuthSection = AuthSection()
     api: ApiSection = ApiSection()
+    host: HostSection | None = None
     db: DbSection | None = None
     redis: RedisSection | None = None
     rpc: RpcSection | None = None

@@ -1,0 +1,87 @@
+"""Endpoints: the systems of a target by the names that probes and the plan use for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_deploycheck.observe import CannotLook
+from pytest_deploycheck.secret import SecretRef
+from pytest_deploycheck.target import Target
+from pytest_deploycheck.verdict import Reason
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A prerequisite shared by many items: `owner` is the one item that carries its failure."""
+
+    name: str
+    owner: str
+    means: str
+
+
+GATES: dict[str, Gate] = {
+    gate.name: gate
+    for gate in (
+        Gate("ssh", "pre_deploy.infrastructure.capacity", "the server runs a command"),
+        Gate("docker", "pre_deploy.infrastructure.docker", "the container engine answers"),
+        Gate("net", "deploy.services.tls", "TCP connects to the public address"),
+        Gate("tls", "deploy.services.tls", "a TLS handshake completes"),
+        Gate("api", "post_deploy.functional.health", "the health path answers below 500"),
+        Gate("acct", "post_deploy.functional.auth", "the test account logs in"),
+        Gate("db", "deploy.database.connection", "a read-only connection opens"),
+        Gate("redis", "pre_deploy.security.redis", "the cache answers"),
+        Gate("rpc", "pre_deploy.environment.rpc", "eth_chainId answers"),
+        Gate("contract", "deploy.contract.mainnet", "there is code at the contract's address"),
+        Gate("prom", "post_deploy.monitoring.prometheus", "Prometheus answers a query"),
+        Gate("am", "pre_deploy.security.alerting", "Alertmanager answers"),
+        Gate("grafana", "post_deploy.monitoring.grafana", "Grafana's health answers"),
+        Gate("logs", "post_deploy.monitoring.logs", "the log backend answers"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One system: an http(s) URL, or a secret reference that holds the URL or DSN."""
+
+    name: str
+    gate: str
+    section: str
+    url: str = ""
+    reference: SecretRef | None = None
+
+
+def endpoint(target: Target, name: str) -> Endpoint:
+    """Return an endpoint of the target, or say which section of the target file is missing."""
+    if name in ("api", "login", "edge"):
+        return Endpoint(name, "net", "target", url=target.target.base_url)
+    section, gate, key = {
+        "prometheus": ("prometheus", "prom", "url"),
+        "alertmanager": ("alertmanager", "am", "url"),
+        "grafana": ("grafana", "grafana", "url"),
+        "logs": ("logs", "logs", "url"),
+        "errors": ("errors", "", "api_base"),
+        "uptime": ("uptime", "", "url"),
+        "db": ("db", "db", "dsn"),
+        "redis": ("redis", "redis", "url"),
+        "rpc": ("rpc", "rpc", "url"),
+        "host": ("host", "ssh", "uri"),
+    }[name]
+    found = getattr(target, section)
+    if found is None:
+        raise CannotLook(Reason.NO_CONFIG, f"no [{section}] in {target.path.name}; add {key}")
+    value = getattr(found, key)
+    if isinstance(value, SecretRef):
+        return Endpoint(name, gate, section, reference=value)
+    return Endpoint(name, gate, section, url=value)
+
+
+def where(target: Target, name: str) -> str:
+    """Return how a plan shows an endpoint: its URL, or where its secret address is kept."""
+    if name == "files":
+        return str(target.path.parent)
+    try:
+        found = endpoint(target, name)
+    except CannotLook as why:
+        return f"({why.message})"
+    return found.url or repr(found.reference)
