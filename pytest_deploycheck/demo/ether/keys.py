@@ -31,8 +31,8 @@ __all__ = [
 def derive_key(signer_key: str, user_id: int) -> str:
     """Return the private key of a user's custodial wallet, as 0x and 64 hex digits.
 
-    HMAC-SHA256 over the user's number under the signer key, reduced to the key range: whoever holds the signer key can rebuild
-    every wallet, nobody else can.
+    HMAC-SHA256 over the user's number under the signer key, reduced to the key range: whoever holds the
+    signer key can rebuild every wallet, nobody else can.
     """
     return key_from_seed(bytes.fromhex(signer_key.removeprefix("0x")), f"wallet/{user_id}")
 
