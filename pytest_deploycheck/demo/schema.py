@@ -111,6 +111,19 @@ def _apply(owner: psycopg.Connection, path: Path, number: int) -> None:
         owner.execute("UPDATE schema_migrations SET dirty = false")
 
 
+def follow_chain(world: World, block_hash: str) -> None:
+    """Empty the tables that mirror the chain unless it is the one they mirror, told by the hash of a block."""
+    import psycopg
+
+    marker = world.path("contract", "mirrored_block")
+    if marker.exists() and marker.read_text().strip() == block_hash:
+        return
+    with psycopg.connect(postgres.dsn(world, "token_owner")) as owner:
+        owner.execute("TRUNCATE purchases, redemptions, chain_events")
+        owner.execute("UPDATE indexer_cursor SET block_number = 0, updated_at = now()")
+    marker.write_text(block_hash + "\n")
+
+
 def seed(world: World, addresses: Mapping[str, str]) -> None:
     """Insert the accounts that are missing, each with its wallet; a password hash is made for those only."""
     import psycopg

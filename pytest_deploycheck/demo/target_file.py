@@ -1,0 +1,134 @@
+"""DIR/target.toml: the deployment as the suites are told about it; secrets are references to DIR/secrets."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_deploycheck.demo import certs, postgres, valkey
+from pytest_deploycheck.demo.contract import deploy
+from pytest_deploycheck.demo.world import World
+
+_MONITORING = "pytest_deploycheck.demo.monitoring"
+
+
+def write(world: World, absent: Mapping[str, str]) -> Path:
+    """Write the file; `absent` names the units that this machine does not run, and why."""
+    lines = [
+        "# The reference deployment in this folder. Written at start; edit a copy.",
+        *(f"# Not running here: {unit}: {' '.join(reason.split())}" for unit, reason in absent.items()),
+    ]
+    for name, values in sections(world).items():
+        lines += ["", *_section(name, values)]
+    path = world.path("target.toml")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def sections(world: World) -> dict[str, dict[str, Any]]:
+    """Return every section of the file, each a mapping of plain values."""
+    release = world.release
+    return {
+        "target": {
+            "name": "demo",
+            "environment": "demo",
+            "base_url": world.url("edge"),
+            "ca_file": str(certs.Files.of(world).ca.relative_to(world.dir)),
+            "allow": ["burst", "load", "canary", "negative-writes"],
+        },
+        "release": {
+            "version": release.version,
+            "commit": release.commit,
+            "deployed_at": release.deployed_at,
+        },
+        "health": {"components": ["db", "redis", "rpc", "queue"]},
+        "auth": {
+            "alg": ["HS256"],
+            "jwt_secret": _secret("jwt_secret"),
+            "test_account": _account("test", "test_account_password"),
+            "test_account_b": _account("test_b", "test_account_b_password"),
+            "canary_account": _account("canary", "canary_account_password"),
+            "public_ops": [
+                "GET /health",
+                "GET /health/live",
+                "GET /version",
+                "GET /openapi.json",
+                "GET /token",
+                "GET /token/quote",
+                "GET /chain",
+                "POST /auth/login",
+                "POST /auth/refresh",
+            ],
+            "admin_ops": ["GET /admin/users", "GET /debug/error"],
+            "object_ops": [
+                "GET /wallets/{id}",
+                "GET /wallets/{id}/history",
+                "POST /wallets/{id}/withdrawal-quote",
+            ],
+        },
+        "db": {
+            "dsn": _derived(world, "db_dsn", postgres.dsn(world, "deploycheck")),
+            "business_tables": ["purchases", "redemptions", "wallets"],
+        },
+        "redis": {"url": _derived(world, "redis_url", valkey.url(world))},
+        "rpc": {"url": _derived(world, "rpc_url", world.url("rpc"))},
+        "contract": {
+            "address": deploy.token_address(world),
+            "chain_id": deploy.CHAIN_ID,
+            "abi_file": "contract/Token.json",
+        },
+        "rate": {
+            "policies": [
+                {"route": "/token/quote", "method": "GET", "limit": 20, "window_s": 2, "key": "ip"},
+                {"route": "/auth/login", "method": "POST", "limit": 10, "window_s": 2, "key": "ip"},
+            ]
+        },
+        "perf": {"endpoints": ["/health", "/me", "/wallet", "/token", "/token/quote?tokens=1", "/chain"]},
+        **_monitoring(world),
+    }
+
+
+def _monitoring(world: World) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = importlib.import_module(_MONITORING).target_sections(world)
+    return found
+
+
+def _secret(name: str) -> dict[str, str]:
+    return {"file": f"secrets/{name}"}
+
+
+def _derived(world: World, name: str, value: str) -> dict[str, str]:
+    """Keep an address that holds a password beside the secrets."""
+    path = world.path("secrets", name)
+    path.touch(mode=0o600)
+    path.write_text(value)
+    return _secret(name)
+
+
+def _account(username: str, secret: str) -> dict[str, Any]:
+    return {"username": username, "password": _secret(secret)}
+
+
+def _section(name: str, values: Mapping[str, Any]) -> list[str]:
+    return [f"[{name}]", *(f"{_key(key)} = {_toml(value)}" for key, value in values.items())]
+
+
+def _toml(value: Any) -> str:
+    """Write a value as TOML; strings as JSON has them, which is a basic string."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(entry)}" for key, entry in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        if any(isinstance(entry, Mapping) for entry in value):
+            return "[\n" + "".join(f"  {_toml(entry)},\n" for entry in value) + "]"
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, Path):
+        return json.dumps(str(value))
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() else json.dumps(name)

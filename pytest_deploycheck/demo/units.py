@@ -1,0 +1,151 @@
+"""What a deployment consists of, and what must be up before what."""
+
+from __future__ import annotations
+
+import http.client
+import importlib
+import importlib.util
+import json
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_deploycheck.demo import certs, schema
+from pytest_deploycheck.demo.app.accounts import ACCOUNTS
+from pytest_deploycheck.demo.contract import deploy
+from pytest_deploycheck.demo.ether.keys import derive_address
+from pytest_deploycheck.demo.ether.rpc import Rpc
+from pytest_deploycheck.demo.process import Daemon
+from pytest_deploycheck.demo.world import World
+
+_PACKAGE = "pytest_deploycheck.demo"
+_HEALTHY_S = 30.0
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One part of a deployment: servers described by a module, or a step taken once.
+
+    A module offers `available() -> str | None`, `daemon(world)` or `daemons(world)`, and perhaps
+    `reload(world, daemon)`. A unit that is not required is left out where its module says that it is not
+    available.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    module: str = ""
+    step: Callable[[World], None] | None = None
+    required: bool = True
+    forgets: bool = False  # its state is in memory: after a restart, what was done with it is done again
+
+    def load(self) -> Any:
+        """Import the module."""
+        return importlib.import_module(f"{_PACKAGE}.{self.module}")
+
+    def absent(self) -> str | None:
+        """Return None, or why this machine cannot run the unit."""
+        reason: str | None = self.load().available() if self.module else None
+        return reason
+
+    def daemons(self, world: World) -> list[Daemon]:
+        """Write the configuration and describe the servers; none for a step."""
+        if not self.module:
+            return []
+        module = self.load()
+        if hasattr(module, "daemons"):
+            return list(module.daemons(world))
+        return [module.daemon(world)]
+
+
+def _certificates(world: World) -> None:
+    certs.ensure(world)
+
+
+def _schema(world: World) -> None:
+    signer = world.secret("signer_key")
+    schema.prepare(world, {one.username: derive_address(signer, one.id) for one in ACCOUNTS})
+
+
+def _contract(world: World) -> None:
+    deploy.ensure_deployed(world)
+
+
+def _mirror(world: World) -> None:
+    number = hex(deploy.ensure_deployed(world).block_number)
+    block = Rpc(world.url("rpc")).call("eth_getBlockByNumber", number, False)
+    schema.follow_chain(world, block["hash"])
+
+
+def healthy(world: World) -> Mapping[str, Any]:
+    """Ask /health through the edge, trusting only the deployment's root.
+
+    Returns the answer's body with the HTTP status added as `http_status`; OSError when there is none.
+    """
+    context = ssl.create_default_context(cafile=str(certs.Files.of(world).ca))
+    connection = http.client.HTTPSConnection("localhost", world.port("edge"), timeout=5, context=context)
+    try:
+        connection.request("GET", "/health")
+        response = connection.getresponse()
+        body = json.loads(response.read())
+    except (http.client.HTTPException, ValueError) as error:
+        raise OSError(f"/health through the edge: {error}") from error
+    finally:
+        connection.close()
+    return {**body, "http_status": response.status}
+
+
+def _edge_healthy(world: World) -> None:
+    deadline = time.monotonic() + _HEALTHY_S
+    while True:
+        answer: object
+        try:
+            answer = healthy(world)
+            if answer["http_status"] == 200 and answer.get("status") == "ok":
+                return
+        except OSError as error:
+            answer = error
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"/health through the edge is not ok after {_HEALTHY_S:g} s: {answer}")
+        time.sleep(0.05)
+
+
+UNITS: tuple[Unit, ...] = (
+    Unit("certs", step=_certificates),
+    Unit("postgres", ("certs",), module="postgres"),
+    Unit("schema", ("postgres",), step=_schema),
+    Unit("valkey", module="valkey"),
+    Unit("rpc", module="chain", forgets=True),
+    Unit("contract", ("rpc",), step=_contract),
+    Unit("mirror", ("contract", "schema"), step=_mirror),
+    # The apps take longest to import; they wait for their database themselves.
+    Unit("apps", module="apps"),
+    Unit("nginx", ("certs",), module="nginx"),
+    Unit("edge", ("nginx", "apps", "valkey", "mirror"), step=_edge_healthy),
+    Unit("traffic", ("edge",), module="traffic"),
+    Unit("standins", module="standins", required=False),
+    Unit("alertmanager", module="alertmanager", required=False),
+    Unit("prometheus", module="prometheus", required=False),
+    Unit("exporters", ("certs",), module="exporters", required=False),
+    Unit("blackbox", ("certs",), module="blackbox", required=False),
+    Unit("shipper", ("standins",), module="shipper", required=False),
+)
+
+
+def with_needs(names: tuple[str, ...]) -> tuple[Unit, ...]:
+    """Return the units of these names and all that they need; KeyError for a name that is none."""
+    by_name = {unit.name: unit for unit in UNITS}
+    wanted: set[str] = set()
+
+    def add(name: str) -> None:
+        if name not in by_name:
+            raise KeyError(f"no unit {name!r}; there are: {', '.join(by_name)}")
+        if name not in wanted:
+            wanted.add(name)
+            for need in by_name[name].needs:
+                add(need)
+
+    for name in names:
+        add(name)
+    return tuple(unit for unit in UNITS if unit.name in wanted)
