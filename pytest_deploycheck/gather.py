@@ -23,7 +23,7 @@ JOBS = 16
 """Probes that look at the same time unless `--jobs` says otherwise."""
 
 Progress = Callable[[str, Mapping[str, float], list[Observation]], None]
-"""Called with an event ("start", "done", "wait"), the probes still out with their seconds, and what is done."""
+"""Called with "start", "done" or "wait", the probes still out with their seconds, and what is new."""
 
 
 class UnknownProbe(Exception):

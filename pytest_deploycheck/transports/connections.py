@@ -163,6 +163,27 @@ class Connections:
         self._open.append(client)
         return client
 
+    @property
+    def target(self) -> Target:
+        """The target file's content."""
+        return self._wire.target
+
+    def has_account(self, account: str) -> bool:
+        """Whether `[auth]` names this account."""
+        return getattr(self._wire.target.auth, account) is not None
+
+    def address(self, name: str, action: str) -> str:
+        """Return the secret address of an endpoint for another library's client, and enter its use."""
+        found = endpoint(self._wire.target, name)
+        assert found.reference is not None
+        self._enter(name, f"[{found.section}]")(action)
+        return self.secret(found.reference)
+
+    def raw_http(self, name: str) -> tuple[str, Callable[[str], None], str | bool]:
+        """Return an endpoint's URL, how to enter requests to it, and what to verify its certificate with."""
+        found = endpoint(self._wire.target, name)
+        return found.url, self._enter(name, found.url), self._wire.verify()
+
     def api(self, account: str = "test_account") -> Http:
         """Return a client of the API that is logged in as an account of `[auth]`."""
         return self.http("api", bearer=self.token(account))

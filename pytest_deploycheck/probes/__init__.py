@@ -1,0 +1,13 @@
+"""The probes: one conversation a file, one line each here. Importing this imports no client library."""
+
+from __future__ import annotations
+
+from pytest_deploycheck.observe import Probe
+from pytest_deploycheck.probes.gates import GATE_PROBES
+
+PROBES: tuple[Probe, ...] = (*GATE_PROBES,)
+
+
+def registry() -> dict[str, Probe]:
+    """Return our probes by name."""
+    return {probe.name: probe for probe in PROBES}

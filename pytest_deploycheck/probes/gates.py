@@ -1,0 +1,113 @@
+"""Gate probes: one short question each, asked first, so that a dead prerequisite is one failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_deploycheck.observe import CannotLook, Dead, Probe, probe
+from pytest_deploycheck.target import Target
+from pytest_deploycheck.transports import Connections
+from pytest_deploycheck.transports.http import Http, Response
+from pytest_deploycheck.transports.rpc import RpcError
+from pytest_deploycheck.verdict import Reason
+
+
+@dataclass(frozen=True)
+class GateFacts:
+    """A gate that is open: what answered, and how."""
+
+    answered: str
+    took_s: float
+
+
+def _opened(answer: Response) -> GateFacts:
+    return GateFacts(f"{answer.method} {answer.url} answered {answer.status}", round(answer.total_s, 4))
+
+
+@probe(facts=GateFacts, deadline=12, uses={"api": "GET"})
+def api(target: Target, connect: Connections) -> GateFacts:
+    """Ask the health path through the public door; any answer below 500 opens the gate."""
+    answer = connect.http("api").get(target.health.path, timeout=10)
+    if answer.status >= 500:
+        raise Dead("api", f"{target.health.path} answers {answer.status}")
+    return _opened(answer)
+
+
+@probe(facts=GateFacts, deadline=15, needs=("api",), uses={"login": "POST"})
+def acct(connect: Connections) -> GateFacts:
+    """Log the test account in; its token serves every other probe of the run."""
+    connect.token("test_account")
+    return GateFacts("the test account logged in", 0.0)
+
+
+@probe(facts=GateFacts, deadline=12, uses={"db": "read"})
+def db_gate(connect: Connections) -> GateFacts:
+    """Open a read-only database connection."""
+    row = connect.sql().one("SELECT current_setting('server_version') AS version")
+    return GateFacts(f"PostgreSQL {row['version']}", 0.0)
+
+
+@probe(facts=GateFacts, deadline=12, uses={"rpc": "POST"})
+def rpc_gate(connect: Connections) -> GateFacts:
+    """Ask the reference node for its chain id."""
+    try:
+        return GateFacts(f"chain {connect.rpc().number('eth_chainId')}", 0.0)
+    except RpcError as error:
+        raise Dead("rpc", f"eth_chainId is refused: {error}") from None
+
+
+@probe(facts=GateFacts, deadline=12, needs=("rpc_gate",), uses={"rpc": "POST"})
+def contract_gate(target: Target, connect: Connections) -> GateFacts:
+    """Ask for the code at the contract's address."""
+    address = target.contract.address
+    if not address:
+        raise CannotLook(Reason.NO_CONFIG, f"no contract.address in {target.path.name}; add it")
+    code = str(connect.rpc().call("eth_getCode", address, "latest"))
+    if len(code) <= 2:
+        raise Dead("contract", f"there is no code at {address}")
+    return GateFacts(f"{len(code) // 2 - 1} bytes of code at {address}", 0.0)
+
+
+@probe(facts=GateFacts, deadline=12, uses={"prometheus": "GET"})
+def prom_gate(connect: Connections) -> GateFacts:
+    """Ask Prometheus whether it is ready and whether it answers a query."""
+    http = connect.http("prometheus")
+    _open_or_dead(http, "/-/ready")
+    answer = _open_or_dead(http, "/api/v1/query?query=vector(1)")
+    body = answer.json()
+    if not isinstance(body, dict) or body.get("status") != "success":
+        raise Dead("prom", "Prometheus refuses the query vector(1)")
+    return _opened(answer)
+
+
+@probe(facts=GateFacts, deadline=12, uses={"grafana": "GET"})
+def grafana_gate(connect: Connections) -> GateFacts:
+    """Ask Grafana for its health."""
+    return _opened(_open_or_dead(connect.http("grafana"), "/api/health"))
+
+
+@probe(facts=GateFacts, deadline=12, uses={"logs": "GET"})
+def logs_gate(connect: Connections) -> GateFacts:
+    """Ask the log backend whether it is ready."""
+    return _opened(_open_or_dead(connect.http("logs"), "/ready"))
+
+
+def _open_or_dead(http: Http, path: str) -> Response:
+    answer = http.get(path)
+    if answer.status in (401, 403):
+        raise CannotLook(Reason.NO_ACCESS, f"{http.shown}{path} answers {answer.status}; give a token")
+    if answer.status != 200:
+        raise Dead(http.gate, f"{http.shown}{path.partition('?')[0]} answers {answer.status}")
+    return answer
+
+
+GATE_PROBES: tuple[Probe, ...] = (
+    api,
+    acct,
+    db_gate,
+    rpc_gate,
+    contract_gate,
+    prom_gate,
+    grafana_gate,
+    logs_gate,
+)

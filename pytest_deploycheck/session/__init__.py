@@ -1,0 +1,1 @@
+"""The pytest side of a run: collection, fixtures, outcomes, workers. Nothing else imports pytest."""

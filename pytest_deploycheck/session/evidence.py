@@ -1,0 +1,176 @@
+"""Evidence of one test: what it was given, what it compared, which limits it read, and how it ended."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from _pytest.outcomes import Failed
+
+from pytest_deploycheck.limits import Recorded
+from pytest_deploycheck.record import jsonable
+from pytest_deploycheck.redact import Redactor, bounded
+from pytest_deploycheck.session.collection import ITEMS, PROBES
+from pytest_deploycheck.verdict import Comparison, Outcome, Reason, Verdict
+
+COMPARISONS_MAX = 40
+"""Comparisons kept of one test; the rest is counted."""
+TEXT_MAX = 300
+TRACE = pytest.StashKey["Trace"]()
+KEY = "deploycheck"
+_SETUP = "setup"
+
+
+class NotSeen(Failed):
+    """Ends the setup of a test whose facts could not be seen; one line, no traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, pytrace=False)
+
+
+@dataclass
+class Trace:
+    """What was noted while one test ran."""
+
+    limits: Recorded | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+    message: str = ""
+    until: str = ""
+    comparisons: list[Comparison] = field(default_factory=list)
+    compared: int = 0
+    attempts: list[str] = field(default_factory=list)
+
+    def settle(self, verdict: Verdict, reason: str, message: str) -> None:
+        """Note why the test itself was not run."""
+        self.verdict, self.reason, self.message = verdict, reason, message
+
+
+def trace_of(item: pytest.Item) -> Trace:
+    """Return the trace of a test, made at first use."""
+    if TRACE not in item.stash:
+        item.stash[TRACE] = Trace()
+    return item.stash[TRACE]
+
+
+def passed_comparison(item: pytest.Item, line: int, source: str, explained: str) -> None:
+    """Note an assertion that held."""
+    trace = trace_of(item)
+    trace.compared += 1
+    if len(trace.comparisons) < COMPARISONS_MAX:
+        values = explained.splitlines()[0] if explained else ""
+        trace.comparisons.append(Comparison(_short(source), _short(values), line))
+
+
+def outcome_of(
+    item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport, redactor: Redactor
+) -> Outcome | None:
+    """Return the outcome that this phase of the test decides, or None when another phase does."""
+    trace = trace_of(item)
+    if call.when == "teardown":
+        if report.outcome != "failed":
+            return None
+        verdict, reason, message = Verdict.ERROR, "", f"teardown: {_first_line(call)}"
+    elif call.when == _SETUP and report.outcome == "passed":
+        return None
+    else:
+        verdict, reason, message = _judge(item, call, report, trace)
+    line = (item.location[1] or 0) + 1
+    return Outcome(
+        test=item.nodeid,
+        items=item.stash.get(ITEMS, ()),
+        verdict=verdict,
+        reason=reason,
+        message=redactor.text(bounded(message, 2_000)),
+        file=item.location[0],
+        line=line,
+        duration_s=round(report.duration, 4),
+        observations=item.stash.get(PROBES, ()),
+        comparisons=tuple(
+            Comparison(redactor.text(c.expression), redactor.text(c.values), c.line)
+            for c in trace.comparisons
+        ),
+        limits=trace.limits.used() if trace.limits else (),
+        attempts=tuple(trace.attempts),
+        until=trace.until,
+    )
+
+
+def _judge(
+    item: pytest.Item, call: pytest.CallInfo[Any], report: pytest.TestReport, trace: Trace
+) -> tuple[Verdict, str, str]:
+    if trace.verdict is not None:
+        return trace.verdict, trace.reason, trace.message
+    if hasattr(report, "wasxfail"):
+        if report.outcome == "skipped":
+            # The check failed as its waiver foresaw; the verdict is the failure, the claim covers it.
+            return Verdict.FAILED, "", _first_line(call)
+        return Verdict.PASSED, "", ""
+    if report.outcome == "skipped":
+        return Verdict.UNPROVEN, Reason.NO_EVIDENCE, f"the test skipped itself: {_first_line(call)}"
+    if report.outcome == "passed":
+        return _pass(item, trace)
+    error = call.excinfo.value if call.excinfo else None
+    if call.when == "call" and isinstance(error, (AssertionError, Failed)):
+        _failed_comparison(call, trace)
+        return Verdict.FAILED, "", _first_line(call)
+    return Verdict.ERROR, "", f"{type(error).__name__}: {_first_line(call)}"
+
+
+def _pass(item: pytest.Item, trace: Trace) -> tuple[Verdict, str, str]:
+    """Let a pass count only when something that was seen was compared with something."""
+    if not item.stash.get(ITEMS, ()):
+        return Verdict.PASSED, "", ""
+    if not item.stash.get(PROBES, ()):
+        return Verdict.UNPROVEN, Reason.NO_EVIDENCE, "the test passed without asking for any facts"
+    if not trace.compared:
+        plain = item.config.getoption("assertmode", "rewrite") == "plain"
+        why = "--assert=plain hides comparisons; leave it out" if plain else "it compared nothing"
+        return Verdict.UNPROVEN, Reason.NO_EVIDENCE, f"the test passed, but {why}"
+    return Verdict.PASSED, "", ""
+
+
+def _failed_comparison(call: pytest.CallInfo[Any], trace: Trace) -> None:
+    if call.excinfo is None:
+        return
+    entry = call.excinfo.traceback[-1]
+    source = " ".join(str(entry.statement).split())
+    trace.comparisons.append(Comparison(_short(source), _short(_first_line(call)), entry.lineno + 1))
+
+
+def _first_line(call: pytest.CallInfo[Any]) -> str:
+    """Return an exception's message without pytest's own additions, as one line."""
+    if call.excinfo is None:
+        return ""
+    text = str(call.excinfo.value)
+    first = re.split(r"\nassert |\n  \+  where |\n\s*[+]\s+where ", text)[0]
+    return " ".join(first.split()) or type(call.excinfo.value).__name__
+
+
+def _short(text: str) -> str:
+    return bounded(" ".join(text.split()), TEXT_MAX)
+
+
+def attach(report: pytest.TestReport, outcome: Outcome) -> None:
+    """Put an outcome on a report as plain JSON: it crosses process borders, and JUnit shows properties."""
+    setattr(report, KEY, jsonable(outcome))
+    for item in outcome.items:
+        report.user_properties.append(("deploycheck_item", item))
+    report.user_properties.append(("deploycheck_verdict", outcome.verdict.value))
+    if outcome.reason:
+        report.user_properties.append(("deploycheck_reason", outcome.reason))
+
+
+def scrub(report: pytest.TestReport, redactor: Redactor) -> None:
+    """Take secrets out of everything that pytest and its other plugins print of a report."""
+    if report.longrepr is not None:
+        text = str(report.longrepr)
+        if redactor.text(text) != text:
+            if isinstance(report.longrepr, tuple):
+                path, line, reason = report.longrepr
+                report.longrepr = (path, line, redactor.text(reason))
+            else:
+                report.longrepr = redactor.text(text)
+    report.sections = [(name, redactor.text(content)) for name, content in report.sections]

@@ -1,0 +1,97 @@
+"""Fixtures: each probe's facts as `<name>_facts`, the limits, the time, and the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import ModuleType
+from typing import Any, cast
+
+import pytest
+
+from pytest_deploycheck.limits import Limits, Recorded
+from pytest_deploycheck.observe import Observation, Probe
+from pytest_deploycheck.session.collection import ITEMS
+from pytest_deploycheck.session.evidence import NotSeen, Trace, trace_of
+from pytest_deploycheck.session.state import State
+from pytest_deploycheck.target import Target
+from pytest_deploycheck.transports.endpoints import GATES
+from pytest_deploycheck.verdict import Reason, Verdict
+
+STATE = pytest.StashKey[State]()
+
+
+def facts_fixture(probe: Probe) -> Callable[..., Any]:
+    """Return the fixture that hands out a probe's facts, or ends the test's setup with the reason."""
+
+    def facts(request: pytest.FixtureRequest) -> Any:
+        return hand_out(request, probe.name)
+
+    facts.__doc__ = f"{probe.summary} (facts: {probe.facts.__name__})"
+    return pytest.fixture(name=probe.fixture)(facts)
+
+
+def namespace(probes: Mapping[str, Probe]) -> ModuleType:
+    """Return a module whose attributes are the facts fixtures, to be registered as a plugin."""
+    module = ModuleType("deploycheck_facts")
+    vars(module).update({probe.fixture: facts_fixture(probe) for probe in probes.values()})
+    return module
+
+
+def hand_out(request: pytest.FixtureRequest, name: str) -> Any:
+    """Return the facts of a probe, or settle the test's verdict and stop it."""
+    item = cast(pytest.Item, request.node)
+    state = request.config.stash[STATE]
+    trace = trace_of(item)
+    seen = state.observation(name)
+    if seen.state == "seen":
+        return seen.facts
+    items = item.stash.get(ITEMS, ())
+    if seen.state == "broken":
+        trace.settle(Verdict.ERROR, "", f"probe {name} has a bug: {seen.detail}")
+        raise NotSeen(trace.message)
+    claim = state.run.claim_for(items, "not_applicable") if state.run else None
+    if claim is not None:
+        trace.settle(Verdict.UNPROVEN, seen.reason or Reason.NO_EVIDENCE, seen.detail)
+        pytest.skip(f"not applicable: {claim.why}")
+    if seen.state == "dead":
+        _dead(trace_of(item), seen, items)
+    trace.settle(Verdict.UNPROVEN, seen.reason, seen.detail)
+    raise NotSeen(f"unproven({seen.reason}): {seen.detail}")
+
+
+def _dead(trace: Trace, seen: Observation, items: tuple[str, ...]) -> None:
+    """Fail the owner of a refused prerequisite, and block everybody else."""
+    gate = GATES.get(seen.gate)
+    if gate is not None and gate.owner in items:
+        trace.settle(Verdict.FAILED, "", f"{gate.means}: it does not; {seen.detail}")
+        raise NotSeen(trace.message)
+    owner = f" (owner: {gate.owner})" if gate else ""
+    trace.settle(Verdict.BLOCKED, seen.gate, f"blocked by {seen.gate}: {seen.detail}{owner}")
+    pytest.skip(trace.message)
+
+
+@pytest.fixture
+def limits(request: pytest.FixtureRequest) -> Limits:
+    """Return the limits of the target file, or the defaults; the evidence shows which ones a test read."""
+    state = request.config.stash[STATE]
+    target = state.run.target if state.run else None
+    recorded = Recorded(target.limits if target else Limits(), target.path.name if target else "default")
+    trace_of(request.node).limits = recorded
+    return cast(Limits, recorded)
+
+
+@pytest.fixture
+def now(request: pytest.FixtureRequest) -> datetime:
+    """Return the time that this run judges at, in UTC: its start, or `--as-of`."""
+    return request.config.stash[STATE].now
+
+
+@pytest.fixture
+def target(request: pytest.FixtureRequest) -> Target:
+    """Return the target file's content."""
+    state = request.config.stash[STATE]
+    if state.run is None:
+        trace_of(request.node).settle(Verdict.UNPROVEN, Reason.NO_CONFIG, state.no_target)
+        raise NotSeen(f"unproven(no_config): {state.no_target}")
+    return state.run.target
