@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO
 
 from pytest_deploycheck.demo import target_file
-from pytest_deploycheck.demo.process import Daemon, StartError, hold_until_swept
+from pytest_deploycheck.demo.process import Daemon, StartError, drop, hold_until_swept
 from pytest_deploycheck.demo.units import UNITS, Unit, with_needs
 from pytest_deploycheck.demo.world import World, is_free
 
@@ -99,7 +99,7 @@ class Deployment:
                 time.sleep(0.005)
             if failures:
                 raise failures[0]
-            target_file.write(self.world, self.absent)
+            target_file.write(self.world, self._units.keys() - self.absent.keys(), self.absent)
         except BaseException:
             self.stop()
             raise
@@ -119,7 +119,8 @@ class Deployment:
         self._unit_of.clear()
         self.world.release_ports()
         if self._lock is not None:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)  # also of the watchdog's copy
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            drop(self._lock.fileno())
             self._lock.close()
             self._lock = None
 

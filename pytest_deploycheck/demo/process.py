@@ -149,31 +149,62 @@ class _Keeper:
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self._owner = 0
+        self._watched: dict[int, str] = {}
+        self._held: set[int] = set()
 
     def watch(self, pid: int, stop_signal: signal.Signals) -> None:
-        self._send(f"+{pid} {watchdog.start_time(pid)} {int(stop_signal)}")
+        started = watchdog.start_time(pid)
+        if not started:
+            return  # over already
+        message = f"+{pid} {started} {int(stop_signal)}"
+        with self._lock:
+            self._send(message)
+            self._watched[pid] = message
 
     def forget(self, pid: int) -> None:
-        self._send(f"-{pid}")
+        with self._lock:
+            if self._watched.pop(pid, None):
+                self._send(f"-{pid}")
 
     def hold(self, descriptor: int) -> None:
-        self._send("hold", [descriptor])
-
-    def _send(self, message: str, descriptors: Sequence[int] = ()) -> None:
         with self._lock:
-            if self._channel is None or self._owner != os.getpid():
-                self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                self._owner = os.getpid()
-                subprocess.Popen(  # ends by itself when this process does
-                    [sys.executable, "-I", "-S", watchdog.__file__],
-                    stdin=theirs.fileno(),
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    cwd="/",
-                    start_new_session=True,
-                )
-                theirs.close()
-            socket.send_fds(self._channel, [message.encode()], list(descriptors))
+            self._send(f"hold {descriptor}", descriptor)
+            self._held.add(descriptor)
+
+    def drop(self, descriptor: int) -> None:
+        with self._lock:
+            self._held.discard(descriptor)
+            self._send(f"drop {descriptor}")
+
+    def _send(self, message: str, *descriptors: int) -> None:
+        if self._channel is None or self._owner != os.getpid():
+            self._begin()
+        assert self._channel is not None
+        try:
+            socket.send_fds(self._channel, [message.encode()], descriptors)
+        except ConnectionError:  # somebody ended the watchdog: a new one is told everything
+            self._begin()
+            socket.send_fds(self._channel, [message.encode()], descriptors)
+
+    def _begin(self) -> None:
+        if self._owner != os.getpid():  # after a fork, the daemons are the parent's
+            self._watched.clear()
+            self._held.clear()
+        self._owner = os.getpid()
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        subprocess.Popen(  # ends by itself when this process does
+            [sys.executable, "-I", "-S", watchdog.__file__],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+        theirs.close()
+        for message in self._watched.values():
+            socket.send_fds(self._channel, [message.encode()], [])
+        for descriptor in self._held:
+            socket.send_fds(self._channel, [f"hold {descriptor}".encode()], [descriptor])
 
 
 _keeper = _Keeper()
@@ -182,6 +213,11 @@ _keeper = _Keeper()
 def hold_until_swept(descriptor: int) -> None:
     """Keep an open file, and the lock on it, until this process's daemons are gone, even if it is killed."""
     _keeper.hold(descriptor)
+
+
+def drop(descriptor: int) -> None:
+    """End what `hold_until_swept` began."""
+    _keeper.drop(descriptor)
 
 
 def answers(port: int, host: str = "127.0.0.1") -> bool:

@@ -112,7 +112,7 @@ def _apply(owner: psycopg.Connection, path: Path, number: int) -> None:
 
 
 def follow_chain(world: World, block_hash: str) -> None:
-    """Empty the tables that mirror the chain unless it is the one they mirror, told by the hash of a block."""
+    """Empty the tables that mirror the chain, unless a block of it shows that they mirror this one."""
     import psycopg
 
     marker = world.path("contract", "mirrored_block")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +11,22 @@ from pytest_deploycheck.demo import certs, postgres, valkey
 from pytest_deploycheck.demo.contract import deploy
 from pytest_deploycheck.demo.world import World
 
-_MONITORING = "pytest_deploycheck.demo.monitoring"
 
-
-def write(world: World, absent: Mapping[str, str]) -> Path:
-    """Write the file; `absent` names the units that this machine does not run, and why."""
+def write(world: World, running: Collection[str], absent: Mapping[str, str]) -> Path:
+    """Write the file for the units that run; `absent` names those that this machine cannot, and why."""
     lines = [
         "# The reference deployment in this folder. Written at start; edit a copy.",
         *(f"# Not running here: {unit}: {' '.join(reason.split())}" for unit, reason in absent.items()),
     ]
-    for name, values in sections(world).items():
+    for name, values in sections(world, running).items():
         lines += ["", *_section(name, values)]
     path = world.path("target.toml")
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
-def sections(world: World) -> dict[str, dict[str, Any]]:
-    """Return every section of the file, each a mapping of plain values."""
+def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return every section of the file, each a mapping of plain values; monitoring only when it runs."""
     release = world.release
     return {
         "target": {
@@ -88,13 +84,14 @@ def sections(world: World) -> dict[str, dict[str, Any]]:
             ]
         },
         "perf": {"endpoints": ["/health", "/me", "/wallet", "/token", "/token/quote?tokens=1", "/chain"]},
-        **_monitoring(world),
+        **(_monitoring(world) if "standins" in running else {}),
     }
 
 
 def _monitoring(world: World) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = importlib.import_module(_MONITORING).target_sections(world)
-    return found
+    from pytest_deploycheck.demo import monitoring
+
+    return monitoring.target_sections(world)
 
 
 def _secret(name: str) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """Stops the daemons of a process that died without stopping them; runs as a process of its own.
 
 Reads messages from the socket on descriptor 0: `+PID START SIGNAL` for a daemon that started, `-PID` for one
-that was stopped, `hold` with a descriptor that stays open until all is over. The socket's end means that the
-parent is gone: every daemon left gets its stop signal, and two seconds later its process group is killed.
-The start time (clock ticks since boot, field 22 of /proc/PID/stat) tells a daemon from a later process that
-was given the same number. The parent's death signal of Linux is no substitute: it is bound to the thread that
-started the child, and reaches neither grandchildren nor a process that changed its user.
+that was stopped, `hold NAME` with a descriptor that stays open until `drop NAME` or until all is over. The
+socket's end means that the parent is gone: every daemon left gets its stop signal, and two seconds later its
+process group is killed. The start time (clock ticks since boot, field 22 of /proc/PID/stat) tells a daemon
+from a later process that was given the same number.
+
+The parent's death signal of Linux is no substitute: it is bound to the thread that started the child, and
+reaches neither grandchildren nor a process that changed its user.
 """
 
 import contextlib
@@ -31,8 +33,9 @@ def start_time(pid: int) -> str:
 def listen(channel: socket.socket) -> dict[int, tuple[str, int]]:
     """Follow the parent until it is gone; the daemons that it left behind."""
     daemons: dict[int, tuple[str, int]] = {}
+    held: dict[str, list[int]] = {}
     while True:
-        message, _, _, _ = socket.recv_fds(channel, 256, 4)
+        message, descriptors, _, _ = socket.recv_fds(channel, 256, 4)
         words = message.decode().split()
         if not words:
             return daemons
@@ -40,6 +43,11 @@ def listen(channel: socket.socket) -> dict[int, tuple[str, int]]:
             daemons[int(words[0][1:])] = (words[1], int(words[2]))
         elif words[0].startswith("-"):
             daemons.pop(int(words[0][1:]), None)
+        elif words[0] == "hold":
+            held[words[1]] = descriptors
+        elif words[0] == "drop":
+            for descriptor in held.pop(words[1], []):
+                os.close(descriptor)
 
 
 def sweep(daemons: dict[int, tuple[str, int]]) -> None:
