@@ -1,0 +1,153 @@
+"""Facts as people read them: nested fields, tables of like entries, excerpts, plots; never a JSON dump.
+
+`tree` turns any JSON value into nodes; each report format draws the nodes in its own way. Everything is
+bounded, since facts come from a target: long strings are cut with their size and digest, long lists
+and deep nesting with a count of what is left out. The full value is in the data of the report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pytest_deploycheck.reports import words
+from pytest_deploycheck.reports.plots import Figure, figure
+from pytest_deploycheck.reports.text import EXCERPT_BYTES, bounded
+
+DEEPEST = 8
+_WIDEST_TABLE = 5
+_LONGEST_CELL = 48
+_LONGEST_INLINE = 96
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a value is shown: bytes of one string, entries of one list or mapping."""
+
+    excerpt: int = EXCERPT_BYTES
+    entries: int = 60
+
+
+@dataclass(frozen=True)
+class Text:
+    """A value in words; `block` when it has lines of its own, `note` says what was cut."""
+
+    text: str
+    block: bool = False
+    note: str = ""
+    kind: ClassVar[str] = "text"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Named values, in the order in which the probe gave them; `more` says what was left out."""
+
+    entries: tuple[tuple[str, Node], ...]
+    more: str = ""
+    kind: ClassVar[str] = "fields"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Entries of one shape: the columns' names and one row of words for each."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    more: str = ""
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A list of values that do not fit on a line."""
+
+    entries: tuple[Node, ...]
+    more: str = ""
+    kind: ClassVar[str] = "entries"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot, drawn, with its text equivalent."""
+
+    figure: Figure
+    kind: ClassVar[str] = "plot"
+
+
+Node = Text | Fields | Table | Entries | Plot
+
+
+def tree(value: Any, bounds: Bounds | None = None, *, unit: str = "", depth: int = 0) -> Node:
+    """Return a JSON value as nodes."""
+    bounds = bounds or Bounds()
+    if isinstance(value, Mapping):
+        if (drawn := figure(value)) is not None:
+            return Plot(drawn)
+        return _fields(value, bounds, depth) if depth < DEEPEST else _deep(value, bounds)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return _list(value, bounds, unit, depth) if depth < DEEPEST else _deep(value, bounds)
+    shown, note = bounded(words.quantity(value, unit), bounds.excerpt)
+    return Text(shown, block="\n" in shown.strip("\n"), note=note)
+
+
+def _fields(value: Mapping[str, Any], bounds: Bounds, depth: int) -> Node:
+    if not value:
+        return Text("none")
+    entries = []
+    for name, entry in list(value.items())[: bounds.entries]:
+        label, unit = words.label(bounded(str(name), 200)[0])
+        entries.append((label, tree(entry, bounds, unit=unit, depth=depth + 1)))
+    return Fields(tuple(entries), _more(len(value), bounds))
+
+
+def _list(value: Sequence[Any], bounds: Bounds, unit: str, depth: int) -> Node:
+    if not value:
+        return Text("none")
+    if all(isinstance(entry, Mapping) for entry in value) and (table := _table(value, bounds)) is not None:
+        return table
+    nodes = tuple(tree(entry, bounds, unit=unit, depth=depth + 1) for entry in value[: bounds.entries])
+    texts = [node.text for node in nodes if isinstance(node, Text) and not node.block and not node.note]
+    if len(texts) == len(nodes) and sum(map(len, texts)) + 2 * len(texts) <= _LONGEST_INLINE:
+        more = _more(len(value), bounds)
+        return Text(", ".join(texts) + (f" … {more}" if more else ""))
+    return Entries(nodes, _more(len(value), bounds))
+
+
+def _table(value: Sequence[Mapping[str, Any]], bounds: Bounds) -> Table | None:
+    """Return entries with the same few short fields as a table, or None if they need more room."""
+    names = tuple(value[0])
+    if not 0 < len(names) <= _WIDEST_TABLE or any(tuple(entry) != names for entry in value):
+        return None
+    labels = [words.label(name) for name in names]
+    rows = []
+    for entry in value[: bounds.entries]:
+        cells = []
+        for (_, unit), cell in zip(labels, entry.values(), strict=True):
+            if isinstance(cell, (Mapping, list)):
+                return None
+            text = words.size(cell) if unit == "bytes" and _numeric(cell) else words.quantity(cell, unit)
+            if len(text) > _LONGEST_CELL or "\n" in text:
+                return None
+            cells.append(text)
+        rows.append(tuple(cells))
+    return Table(tuple(label for label, _ in labels), tuple(rows), _more(len(value), bounds))
+
+
+def _numeric(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _deep(value: Any, bounds: Bounds) -> Text:
+    """Return what is nested too deeply as a bounded excerpt."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = "nested too deeply to be shown"
+    shown, note = bounded(text, bounds.excerpt)
+    return Text(shown, block=True, note=note)
+
+
+def _more(total: int, bounds: Bounds) -> str:
+    return f"{total - bounds.entries} more, {total} in all" if total > bounds.entries else ""

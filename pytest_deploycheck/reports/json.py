@@ -1,0 +1,32 @@
+"""`evidence.json`: the run record as bytes that can stand in a file and inside a page unchanged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pytest_deploycheck.record import Record
+
+_NOT_IN_MARKUP = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+
+
+def dumps(record: Record) -> str:
+    """Return the record as ASCII JSON: one line for each item, observation, claim and so on.
+
+    `<`, `>` and `&` are written as escapes, so that the same bytes are safe inside HTML; byte-identical
+    for equal records, whatever the order in which their mappings were made.
+    """
+    values = record.to_json()
+    lines = [f"{_text(name)}:{_entry(entry)}" for name, entry in values.items()]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _entry(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n " + ",\n ".join(_text(entry) for entry in value) + "\n]"
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.translate(_NOT_IN_MARKUP)

@@ -1,0 +1,1 @@
+"""Tests of the reports, and the record factory that other tests may borrow."""
