@@ -11,6 +11,8 @@ from pytest_deploycheck.demo.templates import render
 from pytest_deploycheck.demo.world import World
 
 AGENT = "Blackbox Exporter"
+# The exporter should look from another network; here it looks from the same machine, and says so.
+VANTAGE = "outside-stand-in"
 
 
 def available() -> str | None:

@@ -1,7 +1,7 @@
 """A small exporter that watches the chain without the application's help, so that its alerts outlive the app.
 
-It reads DIR/chain_exporter/config.json (`rpc_url`, `contract`, `signer`), written by whoever deploys the
-contract, at every scrape; without it, or with a dead node, it reports `chain_up 0` and nothing else.
+It reads DIR/chain_exporter/config.json (`rpc_url`, `contract`, `signer`) at every scrape. With a dead node it
+reports `chain_up 0` and nothing else; before the contract is deployed it says nothing about the contract.
 """
 
 from __future__ import annotations
@@ -37,9 +37,17 @@ _HELP = {
 }
 
 
-def configure(world: World, *, rpc_url: str, contract: str, signer: str) -> None:
-    """Tell the exporter what to watch."""
-    config = {"rpc_url": rpc_url, "contract": contract, "signer": signer}
+def configure(world: World) -> None:
+    """Tell the exporter what to watch: the token, whose address is known beforehand, and the signer."""
+    # Imported here: the exporter itself runs in a process that must start fast.
+    from pytest_deploycheck.demo.contract.deploy import token_address
+    from pytest_deploycheck.demo.ether.keys import address_of
+
+    config = {
+        "rpc_url": world.url("rpc"),
+        "contract": token_address(world),
+        "signer": address_of(world.secret("signer_key")),
+    }
     world.path("chain_exporter", "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
@@ -86,16 +94,18 @@ class ChainExporter:
         )
         head = int(block["number"], 16)
         self._scan(url, contract, head)
-        return {
+        values = {
             "chain_up": 1,
             "chain_id": int(chain_id, 16),
             "chain_head_block": head,
             "chain_head_timestamp_seconds": int(block["timestamp"], 16),
             "chain_signer_balance_wei": int(balance, 16),
             "chain_signer_pending_transactions": int(pending, 16) - int(mined, 16),
-            "chain_contract_paused": int(paused, 16),
             "chain_contract_admin_events_total": dict(self._events),
         }
+        if paused != "0x":  # there is code at the address
+            values["chain_contract_paused"] = int(paused, 16)
+        return values
 
     def _scan(self, url: str, contract: str, head: int) -> None:
         """Count the administrative events of the blocks that came since the last scrape."""

@@ -68,6 +68,9 @@ def _node(world: World) -> Daemon:
         "node_exporter",
         "--collector.disable-defaults",
         *(f"--collector.{name}" for name in _COLLECTORS),
+        # By default overlay is left out, which is all that a container has.
+        "--collector.filesystem.fs-types-exclude=^(autofs|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl"
+        "|hugetlbfs|mqueue|nsfs|proc|pstore|rpc_pipefs|securityfs|squashfs|sysfs|tmpfs|ramfs|tracefs)$",
         f"--collector.textfile.directory={jobs.parent}",
         f"--web.listen-address=127.0.0.1:{world.port('node_exporter')}",
         "--log.level=warn",
@@ -82,6 +85,7 @@ def _postgres(world: World) -> Daemon:
         "postgres_exporter",
         f"--extend.query-path={queries}",
         "--disable-settings-metrics",
+        "--no-collector.bgwriter",  # the columns that it reads are gone since PostgreSQL 17
         f"--web.listen-address=127.0.0.1:{world.port('pg_exporter')}",
         "--log.level=error",
         env={"DATA_SOURCE_NAME": postgres.dsn(world, "metrics")},

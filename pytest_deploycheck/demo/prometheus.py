@@ -55,7 +55,7 @@ _BLACKBOX = """\
 """
 _PROBED = """\
       - targets: ["{url}"]
-        labels: {{service: edge, __param_module: {module}}}
+        labels: {{service: edge, vantage: {vantage}, __param_module: {module}}}
 """
 
 
@@ -98,7 +98,7 @@ def configuration(world: World) -> str:
         if job == "blackbox":
             text += _BLACKBOX.format(port=world.port("blackbox"))
             for url, module in blackbox.probed(world).items():
-                text += _PROBED.format(url=url, module=module)
+                text += _PROBED.format(url=url, module=module, vantage=blackbox.VANTAGE)
             continue
         text += _JOB.format(job=job)
         for service, port in targets.items():
@@ -135,6 +135,8 @@ def daemon(world: World) -> Daemon:
             f"--storage.tsdb.path={home / 'data'}",
             f"--storage.tsdb.retention.time={RETENTION}",
             f"--web.listen-address=127.0.0.1:{world.port('prometheus')}",
+            # The first alerts fire before Alertmanager is discovered; the default sends them after a minute.
+            "--rules.alert.resend-delay=5s",
             "--log.level=warn",
         ],
         home=home,

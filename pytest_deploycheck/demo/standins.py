@@ -29,6 +29,7 @@ def available() -> str | None:
 
 def daemon(world: World) -> Daemon:
     """Return the process; every configuration file it reads is written here."""
+    chain_exporter.configure(world)
     grafana.configure(world)
     loki.configure(world)
     runbooks.configure(world)
@@ -39,6 +40,7 @@ def daemon(world: World) -> Daemon:
         "standins",
         [sys.executable, "-m", "pytest_deploycheck.demo.standins", world.dir],
         home=world.path("standins"),
+        log=world.path("logs", "standins.log"),
         ready=lambda: all(answers(port) for port in ports),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck.demo import certs, postgres, valkey
+from pytest_deploycheck.demo import certs, postgres, reports, valkey
 from pytest_deploycheck.demo.contract import deploy
 from pytest_deploycheck.demo.world import World
 
@@ -40,6 +40,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
             "version": release.version,
             "commit": release.commit,
             "deployed_at": release.deployed_at,
+            "images": reports.images(world),
         },
         "health": {"components": ["db", "redis", "rpc", "queue"]},
         "auth": {

@@ -131,6 +131,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("blackbox", ("certs",), module="blackbox", required=False),
     Unit("shipper", ("standins",), module="shipper", required=False),
     Unit("bugsink", module="bugsink", required=False),
+    Unit("reports", module="reports", required=False),
 )
 
 
