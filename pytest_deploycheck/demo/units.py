@@ -130,6 +130,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("exporters", ("certs",), module="exporters", required=False),
     Unit("blackbox", ("certs",), module="blackbox", required=False),
     Unit("shipper", ("standins",), module="shipper", required=False),
+    Unit("reports", module="reports", required=False),
     Unit("bugsink", module="bugsink", required=False),
     Unit("reports", module="reports", required=False),
 )
