@@ -12,8 +12,8 @@ from typing import Any
 
 from pytest_deploycheck import record as records
 from pytest_deploycheck.checklist import Checklist
+from pytest_deploycheck.gates import GATES
 from pytest_deploycheck.record import Record, jsonable
-from pytest_deploycheck.transports.endpoints import GATES
 from pytest_deploycheck.verdict import Claim, Comparison, DeadGate, LimitUse, Outcome, Verdict, decide, judge
 
 

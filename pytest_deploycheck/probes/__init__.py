@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.gates import GATE_PROBES
+from pytest_deploycheck.probes.health import health
 
-PROBES: tuple[Probe, ...] = (*GATE_PROBES,)
+PROBES: tuple[Probe, ...] = (
+    *GATE_PROBES,
+    health,
+)
 
 
 def registry() -> dict[str, Probe]:

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from pytest_deploycheck.gates import standing
 from pytest_deploycheck.limits import Limits, Recorded
-from pytest_deploycheck.observe import Observation, Probe
+from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.session.collection import ITEMS
-from pytest_deploycheck.session.evidence import NotSeen, Trace, trace_of
+from pytest_deploycheck.session.evidence import NotSeen, trace_of
 from pytest_deploycheck.session.state import State
 from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports.endpoints import GATES
 from pytest_deploycheck.verdict import Reason, Verdict
 
 STATE = pytest.StashKey[State]()
@@ -44,31 +44,19 @@ def hand_out(request: pytest.FixtureRequest, name: str) -> Any:
     state = request.config.stash[STATE]
     trace = trace_of(item)
     seen = state.observation(name)
-    if seen.state == "seen":
-        return seen.facts
     items = item.stash.get(ITEMS, ())
-    if seen.state == "broken":
-        trace.settle(Verdict.ERROR, "", f"probe {name} has a bug: {seen.detail}")
-        raise NotSeen(trace.message)
+    why = standing(seen, items)
+    if why is None:
+        return seen.facts
     claim = state.run.claim_for(items, "not_applicable") if state.run else None
-    if claim is not None:
-        trace.settle(Verdict.UNPROVEN, seen.reason or Reason.NO_EVIDENCE, seen.detail)
+    if claim is not None and why.verdict in (Verdict.UNPROVEN, Verdict.BLOCKED):
+        trace.settle(Verdict.UNPROVEN, why.reason, why.message)
         pytest.skip(f"not applicable: {claim.why}")
-    if seen.state == "dead":
-        _dead(trace_of(item), seen, items)
-    trace.settle(Verdict.UNPROVEN, seen.reason, seen.detail)
-    raise NotSeen(f"unproven({seen.reason}): {seen.detail}")
-
-
-def _dead(trace: Trace, seen: Observation, items: tuple[str, ...]) -> None:
-    """Fail the owner of a refused prerequisite, and block everybody else."""
-    gate = GATES.get(seen.gate)
-    if gate is not None and gate.owner in items:
-        trace.settle(Verdict.FAILED, "", f"{gate.means}: it does not; {seen.detail}")
-        raise NotSeen(trace.message)
-    owner = f" (owner: {gate.owner})" if gate else ""
-    trace.settle(Verdict.BLOCKED, seen.gate, f"blocked by {seen.gate}: {seen.detail}{owner}")
-    pytest.skip(trace.message)
+    trace.settle(why.verdict, why.reason, why.message)
+    if why.verdict is Verdict.BLOCKED:
+        pytest.skip(why.message)
+    prefix = f"unproven({why.reason}): " if why.verdict is Verdict.UNPROVEN else ""
+    raise NotSeen(prefix + why.message)
 
 
 @pytest.fixture

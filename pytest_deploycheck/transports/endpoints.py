@@ -11,36 +11,6 @@ from pytest_deploycheck.verdict import Reason
 
 
 @dataclass(frozen=True)
-class Gate:
-    """A prerequisite shared by many items: `owner` is the one item that carries its failure."""
-
-    name: str
-    owner: str
-    means: str
-
-
-GATES: dict[str, Gate] = {
-    gate.name: gate
-    for gate in (
-        Gate("ssh", "pre_deploy.infrastructure.capacity", "the server runs a command"),
-        Gate("docker", "pre_deploy.infrastructure.docker", "the container engine answers"),
-        Gate("net", "deploy.services.tls", "TCP connects to the public address"),
-        Gate("tls", "deploy.services.tls", "a TLS handshake completes"),
-        Gate("api", "post_deploy.functional.health", "the health path answers below 500"),
-        Gate("acct", "post_deploy.functional.auth", "the test account logs in"),
-        Gate("db", "deploy.database.connection", "a read-only connection opens"),
-        Gate("redis", "pre_deploy.security.redis", "the cache answers"),
-        Gate("rpc", "pre_deploy.environment.rpc", "eth_chainId answers"),
-        Gate("contract", "deploy.contract.mainnet", "there is code at the contract's address"),
-        Gate("prom", "post_deploy.monitoring.prometheus", "Prometheus answers a query"),
-        Gate("am", "pre_deploy.security.alerting", "Alertmanager answers"),
-        Gate("grafana", "post_deploy.monitoring.grafana", "Grafana's health answers"),
-        Gate("logs", "post_deploy.monitoring.logs", "the log backend answers"),
-    )
-}
-
-
-@dataclass(frozen=True)
 class Endpoint:
     """One system: an http(s) URL, or a secret reference that holds the URL or DSN."""
 

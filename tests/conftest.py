@@ -1,0 +1,31 @@
+"""One reference deployment for all tests of a process, started when the first test asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_deploycheck.demo.deployment import Deployment
+from pytest_deploycheck.observe import Observation
+from pytest_deploycheck.run import Run
+from pytest_deploycheck.target import load
+from tests.faults.harness import all_probes, look
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Return the running reference deployment; in CI every part of it must have been installed."""
+    with Deployment(tmp_path_factory.mktemp("demo", numbered=True)) as deployment:
+        if os.environ.get("CI") and deployment.absent:
+            pytest.fail(f"not installed, so not tested: {deployment.absent}", pytrace=False)
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def healthy(demo: Deployment) -> tuple[Run, dict[str, Observation]]:
+    """Return one look with every probe at the healthy deployment."""
+    return look(load(demo.target), all_probes())

@@ -1,0 +1,1 @@
+"""The faults that prove the checks, and what injects them."""

@@ -1,0 +1,66 @@
+"""Tools that break a part of the running deployment and mend it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pytest_deploycheck.demo.deployment import Deployment
+
+
+@contextmanager
+def stopped(demo: Deployment, name: str) -> Iterator[None]:
+    """Stop a server, and start it again with what was on disk."""
+    demo.service(name).stop()
+    try:
+        yield
+    finally:
+        demo.restart(name)
+
+
+@contextmanager
+def edited(path: Path, *changes: tuple[str, str]) -> Iterator[None]:
+    """Replace strings in a file, each of which must occur; put the file back afterwards."""
+    before = path.read_bytes()
+    text = before.decode()
+    for old, new in changes:
+        assert old in text, f"{old!r} does not occur in {path.name}; the fault would break nothing"
+        text = text.replace(old, new)
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+@contextmanager
+def reloaded(demo: Deployment, name: str, path: Path, *changes: tuple[str, str]) -> Iterator[None]:
+    """Edit a server's configuration and put it into force; afterwards the same backwards."""
+    try:
+        with edited(path, *changes):
+            demo.reload(name)
+            yield
+    finally:
+        demo.reload(name)
+
+
+@contextmanager
+def switched(demo: Deployment, **switches: Any) -> Iterator[None]:
+    """Turn on bug switches of the app (DIR/app/switches.json)."""
+    with switches_in(demo.world.path("app", "switches.json"), **switches):
+        yield
+
+
+@contextmanager
+def switches_in(path: Path, **switches: Any) -> Iterator[None]:
+    """Write a switches file atomically, and take it away afterwards."""
+    partial = path.with_suffix(".new")
+    partial.write_text(json.dumps(switches))
+    partial.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink()
