@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from _pytest.outcomes import Failed
 
+from pytest_deploycheck.check import Unproven
 from pytest_deploycheck.limits import Recorded
 from pytest_deploycheck.record import jsonable
 from pytest_deploycheck.redact import Redactor, bounded
@@ -113,6 +114,9 @@ def _judge(
     if report.outcome == "passed":
         return _pass(item, trace)
     error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, Unproven):
+        report.longrepr = f"unproven({error.reason}): {error.message}"
+        return Verdict.UNPROVEN, error.reason, error.message
     if call.when == "call" and isinstance(error, (AssertionError, Failed)):
         _failed_comparison(call, trace)
         return Verdict.FAILED, "", _first_line(call)

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pytest_deploycheck.check import Unproven
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.gates import standing
 from pytest_deploycheck.gather import closure
@@ -150,6 +151,8 @@ def _judge(check: Check, run: Run, observations: Mapping[str, Observation]) -> J
     wanted = inspect.signature(check.function).parameters
     try:
         check.function(**{name: values[name] for name in wanted})
+    except Unproven as why:
+        return Judged(Verdict.UNPROVEN, why.message)
     except AssertionError as error:
         return Judged(Verdict.FAILED, str(error) or "assertion failed")
     except Exception as error:
