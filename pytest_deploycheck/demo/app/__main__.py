@@ -1,0 +1,5 @@
+"""`python -m pytest_deploycheck.demo.app` serves one instance."""
+
+from pytest_deploycheck.demo.app.main import main
+
+main()
