@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_deploycheck.demo import certs, schema
+from pytest_deploycheck.demo import bugsink, certs, schema
+from pytest_deploycheck.demo.app import service
 from pytest_deploycheck.demo.app.accounts import ACCOUNTS
 from pytest_deploycheck.demo.contract import deploy
 from pytest_deploycheck.demo.ether.keys import derive_address
@@ -68,6 +69,14 @@ def _schema(world: World) -> None:
     schema.prepare(world, {one.username: derive_address(signer, one.id) for one in ACCOUNTS})
 
 
+def _environment(world: World) -> None:
+    """Write DIR/app/.env afresh and switch every fault off."""
+    for switches in world.dir.glob("*/switches.json"):
+        switches.unlink()
+    service.env_file(world).unlink(missing_ok=True)
+    service.write_env(world, sentry_dsn=bugsink.dsn(world) if bugsink.available() is None else "")
+
+
 def _contract(world: World) -> None:
     deploy.ensure_deployed(world)
 
@@ -120,11 +129,12 @@ UNITS: tuple[Unit, ...] = (
     Unit("contract", ("rpc",), step=_contract),
     Unit("mirror", ("contract", "schema"), step=_mirror),
     # The apps take longest to import; they wait for their database themselves.
-    Unit("apps", module="apps"),
+    Unit("environment", ("certs",), step=_environment),
+    Unit("apps", ("environment",), module="app.service"),
     Unit("nginx", ("certs",), module="nginx"),
     Unit("edge", ("nginx", "apps", "valkey", "mirror"), step=_edge_healthy),
     Unit("traffic", ("edge",), module="traffic"),
-    Unit("standins", module="standins", required=False),
+    Unit("standins", ("environment",), module="standins", required=False),
     Unit("alertmanager", module="alertmanager", required=False),
     Unit("prometheus", module="prometheus", required=False),
     Unit("exporters", ("certs",), module="exporters", required=False),
