@@ -73,7 +73,9 @@ def build(settings: Settings) -> Front:
         app.add_exception_handler(kind, _away)
     for router in _ROUTERS:
         app.include_router(router)
-    routes = [route for route in app.routes if isinstance(route, Route)]
+    # The routers' own lists: newer frameworks do not copy them into the application's.
+    listed = (route for router in (*_ROUTERS, app) for route in router.routes)
+    routes = [route for route in listed if isinstance(route, Route)]
     return Front(app, parts, routes)
 
 
