@@ -8,7 +8,7 @@ from pytest_deploycheck.verdict import Reason
 
 
 class Unproven(Exception):
-    """Raised by a check when facts were seen but prove nothing either way, such as metrics without traffic."""
+    """Raised by a check when what was seen proves nothing either way, such as metrics without traffic."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
@@ -17,5 +17,5 @@ class Unproven(Exception):
 
 
 def unproven(reason: Reason, message: str) -> NoReturn:
-    """End a check with the verdict unproven(reason); the message says what was missing and what to do."""
+    """End a check as unproven for a reason; the message says what was missing and what to do."""
     raise Unproven(reason, message)

@@ -78,8 +78,10 @@ def survey(
     bound: dict[str, None] = {}
     probes: dict[str, None] = {}
     for test in selected:
-        bound |= dict.fromkeys(test.stash[ITEMS])
-        probes |= dict.fromkeys(test.stash[PROBES])
+        for name in test.stash[ITEMS]:
+            bound[name] = None
+        for name in test.stash[PROBES]:
+            probes[name] = None
     uncovered = [] if deselected else _uncovered(selected, bound, checklist, folders)
     found.items = [*bound, *(item.id for item in uncovered)]
     found.probes = list(probes)

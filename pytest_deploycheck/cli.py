@@ -1,0 +1,110 @@
+"""The command `deploycheck`: what pytest is not for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from pytest_deploycheck.checklist import Checklist, ChecklistError, default, load
+from pytest_deploycheck.record import Record, RecordError, compare, read
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except (RecordError, ChecklistError, _Refused) as error:
+        print(f"deploycheck: {error}", file=sys.stderr)
+        return 2
+
+
+class _Refused(Exception):
+    """A subcommand cannot do what it was asked for; the message says what to do instead."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deploycheck", description="A production deployment checklist, executed."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="the reference deployment").add_subparsers(required=True)
+    up = demo.add_parser("up", help="start it in DIR and keep it in the foreground until Ctrl-C")
+    up.add_argument("directory", type=Path, metavar="DIR")
+    up.set_defaults(run=_demo_up)
+    run = demo.add_parser("run", help="start it, run the post-deployment suite against it, stop it")
+    run.add_argument("directory", type=Path, metavar="DIR", nargs="?", default=Path(".demo"))
+    run.add_argument("--evidence", type=Path, metavar="DIR", default=Path("evidence"))
+    run.set_defaults(run=_demo_run)
+
+    report = commands.add_parser(
+        "report", help="write the evidence of a run that was killed, from its journal"
+    )
+    report.add_argument("directory", type=Path, metavar="EVIDENCE-DIR")
+    report.add_argument(
+        "--checklist", type=Path, metavar="FILE", help="the checklist of that run, if not ours"
+    )
+    report.set_defaults(run=_report)
+
+    diff = commands.add_parser("diff", help="say what changed between two recorded runs")
+    diff.add_argument("before", type=Path)
+    diff.add_argument("after", type=Path)
+    diff.set_defaults(run=_diff)
+    return parser
+
+
+def _demo_up(options: argparse.Namespace) -> int:
+    _need_demo()
+    from pytest_deploycheck.demo.up import up
+
+    return up(options.directory)
+
+
+def _demo_run(options: argparse.Namespace) -> int:
+    _need_demo()
+    from pytest_deploycheck.demo.run import run
+
+    return run(options.directory, options.evidence)
+
+
+def _need_demo() -> None:
+    try:
+        import fastapi  # noqa: F401
+    except ImportError:
+        raise _Refused("the demo is not installed here; pip install 'pytest-deploycheck[demo]'") from None
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pytest_deploycheck.assemble import assemble
+    from pytest_deploycheck.journal import JournalError
+    from pytest_deploycheck.journal import read as read_journal
+    from pytest_deploycheck.reports import bundle
+
+    try:
+        seen = read_journal(options.directory)
+    except JournalError as error:
+        raise _Refused(str(error)) from None
+    checklist: Checklist = load(options.checklist) if options.checklist else default()
+    record = assemble(seen, checklist, now=datetime.fromisoformat(seen.header["run"]["started_at"]))
+    written = bundle.write(options.directory, record, checklist)
+    print(f"{record.decision['decision']}: {record.decision['sentence']}")
+    for path in written.values():
+        print(path)
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    """Print the differences; status 1 when something is newly failing, as a CI job wants it."""
+    after: Record = read(options.after)
+    changes = compare(after, read(options.before))
+    print(changes["sentence"])
+    for name in ("newly_failing", "fixed", "evidence_changed"):
+        items = changes[name]
+        print(f"{name.replace('_', ' ')}: {len(items)}")
+        for item in items:
+            print(f"  {item}")
+    return 1 if changes["newly_failing"] else 0
