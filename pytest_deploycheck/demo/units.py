@@ -22,7 +22,7 @@ from pytest_deploycheck.demo.process import Daemon
 from pytest_deploycheck.demo.world import World
 
 _PACKAGE = "pytest_deploycheck.demo"
-_HEALTHY_S = 30.0
+_HEALTHY_S = 60.0
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,7 @@ class World:
         """Return a secret, made on first use: 32 url-safe characters, for a key 0x and 64 hex digits."""
         path = self.path("secrets", name)
         with self._locked():
+            path.parent.chmod(0o700)
             if not path.exists():
                 value = "0x" + secrets.token_hex(32) if name in _KEYS else _password()
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

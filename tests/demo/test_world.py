@@ -45,13 +45,14 @@ def test_a_taken_port_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_secrets_are_private_and_kept(tmp_path: Path) -> None:
-    """A secret is long, differs from others, is read back, and only its owner may read its file."""
+    """A secret is long, differs from others, is read back, and only its owner may read file and folder."""
     world = World(tmp_path)
     secret = world.secret("redis_password")
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{23,}", secret)
     assert World.load(tmp_path).secret("redis_password") == secret
     assert world.secret("jwt_secret") != secret
     assert stat.S_IMODE((tmp_path / "secrets" / "redis_password").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
 
 
 def test_the_signer_key_is_a_private_key(tmp_path: Path) -> None:
