@@ -106,8 +106,11 @@ class Indexer(threading.Thread):
     def _advance(self, session: Connection) -> None:
         contract = self._parts.contract
         row: Any = one(session, "SELECT block_number FROM indexer_cursor")
-        cursor, head = int(row["block_number"]), contract.head()
-        if head < cursor or self._parts.rpc.call("eth_getCode", contract.address, "latest") == "0x":
+        newest, code = self._parts.rpc.batch(
+            [("eth_blockNumber",), ("eth_getCode", contract.address, "latest")]
+        )
+        cursor, head = int(row["block_number"]), int(newest, 16)
+        if head < cursor or code == "0x":
             self._note("another chain")
             return
         last = min(head, cursor + _MAX_RANGE)
@@ -148,10 +151,8 @@ class Indexer(threading.Thread):
             row: Any = one(connection, "SELECT block_number FROM indexer_cursor")
             metrics.queue_depth.set(queue_depth(connection))
         metrics.indexer_block.set(row["block_number"])
-        number, block = self._parts.rpc.batch(
-            [("eth_blockNumber",), ("eth_getBlockByNumber", "latest", False)]
-        )
-        metrics.head_block.set(int(number, 16))
+        block = self._parts.rpc.call("eth_getBlockByNumber", "latest", False)
+        metrics.head_block.set(int(block["number"], 16))
         metrics.head_at.set(int(block["timestamp"], 16))
         if time.monotonic() - self._signer_at > _SIGNER_EVERY_S:
             balance = self._parts.rpc.call("eth_getBalance", self._signer, "latest")
