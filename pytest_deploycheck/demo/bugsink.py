@@ -10,6 +10,7 @@ copied for every deployment, which then gets a key and a token of its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -17,6 +18,8 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_deploycheck.demo import tools
@@ -83,7 +86,7 @@ def daemon(world: World) -> Daemon:
         template = _template()
         for name in _DATABASES:
             shutil.copyfile(template / name, home / name)
-    _personalise(home / "db.sqlite3", key=_key(world), token=token(world))
+    _personalise(home / "db.sqlite3", key=_key(world), token=token(world), version=world.release.version)
     ready = f"{world.url('bugsink')}/health/ready"
     return Daemon(
         "bugsink",
@@ -144,13 +147,22 @@ def _template() -> Path:
     return parent / name
 
 
-def _personalise(database: Path, *, key: str, token: str) -> None:
-    with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE projects_project SET sentry_key = ? WHERE id = ?", (key, PROJECT_ID))
+def _personalise(database: Path, *, key: str, token: str, version: str) -> None:
+    """Set the project's key and the API's token, and register the release as a deployment would."""
+    release = (uuid.uuid4().hex, PROJECT_ID, version, datetime.now(UTC).isoformat(" "), version, True, 0)
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "UPDATE projects_project SET sentry_key = ?, has_releases = 1 WHERE id = ?", (key, PROJECT_ID)
+        )
         connection.execute(
             "UPDATE bsmain_authtoken SET token = ? WHERE description = 'deploycheck'", (token,)
         )
-    connection.close()
+        connection.execute(
+            "INSERT OR IGNORE INTO releases_release"
+            " (id, project_id, version, date_released, semver, is_semver, sort_epoch)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            release,
+        )
 
 
 def _key(world: World) -> str:

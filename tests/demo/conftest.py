@@ -12,12 +12,23 @@ from pytest_deploycheck.demo.deployment import Deployment
 
 # What starts in a third of a second: enough for everything but the app and the chain.
 BACKEND = ("schema", "valkey", "nginx")
+MONITORING = (
+    *("schema", "valkey", "contract", "reports"),
+    *("standins", "shipper", "prometheus", "alertmanager", "exporters", "blackbox", "bugsink"),
+)
 
 
 @pytest.fixture(scope="session")
 def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Run a database, limiter store and edge; tests must leave them as they found them."""
     with Deployment.only(tmp_path_factory.mktemp("backend"), *BACKEND) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Run the monitoring with what it measures but the app; tests must leave it as they found it."""
+    with Deployment.only(tmp_path_factory.mktemp("monitored"), *MONITORING) as deployment:
         yield deployment
 
 
