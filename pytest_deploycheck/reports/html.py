@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 import urllib.parse
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -24,12 +25,10 @@ from pytest_deploycheck.reports import facts, json, words
 from pytest_deploycheck.reports.facts import Bounds
 from pytest_deploycheck.reports.style import stylesheet
 from pytest_deploycheck.reports.text import bounded, one_line, visible
-from pytest_deploycheck.reports.view import Anchors, View, view
+from pytest_deploycheck.reports.view import CODE, STRONG, Anchors, view
 
 LARGEST_PAGE = 10_000_000
 """Bytes above which excerpts are cut much shorter, with their digests (docs/reports.md)."""
-
-_CODE = re.compile(r"`([^`]+)`")
 
 
 def render(record: Record) -> str:
@@ -59,6 +58,7 @@ def _render(record: Record, data: str, bounds: Bounds) -> str:
             probes={seen["probe"]: seen for seen in observations},
             by_id=shown.by_id,
             places=_places(shown.record),
+            used=Counter(name for item in shown.items for name in item.observations),
             identity=_identity(shown.record),
             signoffs=[item for item in shown.items if item.kind == "sign_off"],
             style=Markup(style),  # noqa: S704 - made of our own template and escaped names only
@@ -108,10 +108,6 @@ def _identity(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _state(name: str) -> str:
-    return name if name in ("seen", "dead", "unseen", "broken") else "broken"
-
-
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -124,16 +120,27 @@ def _environment() -> Environment:
     )
     environment.globals.update(words=words, plural=words.plural)
     environment.filters.update(
-        wording=wording, web=web, line=one_line, word=words.verdict, **{"class": words.verdict_class}, reason=words.reason, when=words.moment,
-        took=words.duration, short=short, state=_state,
-        testname=lambda test, file: str(test).removeprefix(f"{file}::"),
-    )  # fmt: skip
+        {
+            "class": words.verdict_class,
+            "line": lambda value, limit=0: one_line(str(value), limit),
+            "reason": words.reason,
+            "short": short,
+            "state": lambda name: name if name in ("seen", "dead", "unseen") else "broken",
+            "testname": lambda test, file: str(test).removeprefix(f"{file}::"),
+            "took": words.duration,
+            "web": web,
+            "when": words.moment,
+            "word": words.verdict,
+            "wording": wording,
+        }
+    )
     return environment
 
 
 def wording(text: str) -> Markup:
-    """Return a checklist item's text with its Markdown code spans as code, everything else as it is."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(visible(one_line(text, 2000))))))  # noqa: S704
+    """Return a checklist item's text with Markdown's code spans and strong words, all else as it is."""
+    escaped = CODE.sub(r"<code>\1</code>", str(escape(one_line(text, 2000))))
+    return Markup(STRONG.sub(r"<b>\1</b>", escaped))  # noqa: S704 - escaped one line above
 
 
 def web(text: object) -> str:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
@@ -105,11 +106,12 @@ def _bars(facts: Mapping[str, Any]) -> Figure:
         above = sum(value > limit for _, value in bars)
         summary += f" Limit {_quantity(limit, unit)}: {above} of {len(bars)} above it."
         x = WIDTH * limit / top
-        parts += [_line(x, 13, x, height, "pl"), _text(min(x, WIDTH - 4), height + 12, "limit", "end")]
-        height += 16
+        parts += [_line(x, 30 * place + 13, x, 30 * place + 26, "pl") for place in range(len(shown))]
+        parts.append(_text(min(x, WIDTH - 4), height + 8, "limit", "end"))
+        height += 12
     title = one_line(str(facts["title"]))
     rows = tuple((name, _quantity(value, unit)) for name, value in shown)
-    return Figure(title, summary, _svg(height, title, summary, parts), ("", f"value{_in(unit)}"), rows)
+    return Figure(title, summary, _svg(height, title, summary, parts), ("", "value"), rows)
 
 
 def _histogram(facts: Mapping[str, Any]) -> Figure:
@@ -127,11 +129,11 @@ def _histogram(facts: Mapping[str, Any]) -> Figure:
             parts.append(_text((place + 1) * step, base + 13, words.number(edge), "end"))
     summary = f"{words.plural(total, 'value')}"
     for share in (0.5, 0.95, 0.99):
-        if total and (edge := _quantile(buckets, total, share)) is not None:
-            summary += f", {share * 100:.0f} % at or below {_quantity(edge, unit)}"
+        if total and (reached := _quantile(buckets, total, share)) is not None:
+            summary += f", {share * 100:.0f} % at or below {_quantity(reached, unit)}"
     summary += "."
     if limit is not None:
-        above = sum(count for (low, _), (_, count) in zip(buckets, buckets[1:], strict=False) if low >= limit)
+        above = sum(count for (low, _), (_, count) in pairwise(buckets) if low >= limit)
         summary += f" Limit {_quantity(limit, unit)}: {above} above it."
         x = step * _ordinal(buckets, limit)
         parts += [_line(x, 14, x, base, "pl"), _text(min(x, WIDTH) - 4, 24, "limit", "end")]

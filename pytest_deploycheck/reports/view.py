@@ -19,6 +19,8 @@ from pytest_deploycheck.reports.text import one_line
 from pytest_deploycheck.verdict import Verdict
 
 _PLAIN_ANCHOR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+CODE = re.compile(r"`([^`]+)`")
+STRONG = re.compile(r"\*\*([^*]+)\*\*")
 _CARRIED_OPTIONS = ("--target", "--allow", "--replay", "--as-of")
 
 
@@ -48,6 +50,16 @@ class ItemView:
     def word(self) -> str:
         """The verdict in words."""
         return words.verdict(self.verdict)
+
+    @property
+    def plain(self) -> str:
+        """The item's wording without Markdown's marks for code and strong words."""
+        return one_line(STRONG.sub(r"\1", CODE.sub(r"\1", self.title)))
+
+    @property
+    def observations(self) -> tuple[str, ...]:
+        """The probes whose facts its tests were given, each once."""
+        return tuple(dict.fromkeys(name for found in self.outcomes for name in found.get("observations", ())))
 
     @property
     def summary(self) -> str:
@@ -174,7 +186,7 @@ def _filled(values: dict[str, Any]) -> dict[str, Any]:
     """Return a record in which everything that a report names exists, if only as an empty string."""
     filled = {**values}
     for section, names in _KNOWN.items():
-        filled[section] = {name: "" for name in names.split()} | {
+        filled[section] = dict.fromkeys(names.split(), "") | {
             name: "" if entry is None else entry for name, entry in values[section].items()
         }
     filled["release"]["images"] = values["release"].get("images") or {}
@@ -213,7 +225,7 @@ class Anchors:
 
 RESERVED = (
     "top", "main", "decision", "changed", "blocking", "counts", "items", "claims", "signoffs", "observations",
-    "coverage", "verify", "data", "requests", "gates", "deploycheck-data", "identity",
+    "coverage", "verify", "data", "requests", "gates", "causes", "deploycheck-data", "identity",
 )  # fmt: skip
 """Anchors of the page itself, which no item may take."""
 

@@ -40,7 +40,7 @@ SYMBOLS: Mapping[str, str] = {
     "not_run": "○",
     "waived": "≈",
     "pending": "◷",
-    "not_applicable": "–",
+    "not_applicable": "–",  # noqa: RUF001 - a dash is meant
     "passed": "✓",
 }
 """One character for each verdict where there is no room for an icon; the word always stands beside it."""
@@ -57,7 +57,6 @@ _UNITS = {
     "s": "s", "ms": "ms", "h": "h", "d": "d", "pct": "%", "wei": "wei", "bits": "bits", "blocks": "blocks",
     "rps": "requests/s",
 }  # fmt: skip
-# Below this many characters a name's last part is not taken for a unit ("_s" alone is not a name).
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
