@@ -144,7 +144,7 @@ def _item(
     mark = fingerprint(text)
     identity = note["id"] if note else known.get((phase_title, mark), "")
     if not identity:
-        identity = base = f"{slug(phase_title)}.{slug(section_title)}.{slug(text)}"
+        identity = base = ".".join(slug(title) for title in (phase_title, section_title, text) if title)
         copy = 2
         while identity in seen:
             identity, copy = f"{base}_{copy}", copy + 1
@@ -154,7 +154,7 @@ def _item(
         number=number,
         phase=phase,
         phase_title=phase_title,
-        section=rest.partition(".")[0],
+        section=rest.rpartition(".")[0],
         section_title=section_title,
         text=text,
         line=line,

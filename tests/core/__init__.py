@@ -1,0 +1,1 @@
+"""Tests of the core: checklist, verdicts, target files, redaction, gathering, transports."""
