@@ -12,6 +12,14 @@ from prometheus_client.process_collector import ProcessCollector
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 UNMATCHED = "unmatched"  # the route of a request that no route serves
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Failures that alert rules look for count from zero: a rule over a series that does not exist yet can neither
+# see the first increase nor be told from a rule over a misspelt name.
+_FAILURES = (
+    ("GET", "/health", "503"),
+    ("POST", "/auth/login", "401"),
+    ("POST", "/auth/login", "429"),
+    ("GET", "/token/quote", "429"),
+)
 
 
 class Metrics:
@@ -25,6 +33,8 @@ class Metrics:
         self.requests = Counter(
             "http_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
         )
+        for series in _FAILURES:
+            self.requests.labels(*series)
         self.durations = Histogram(
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer.",
