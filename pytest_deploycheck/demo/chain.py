@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 
 from pytest_deploycheck.demo.contract.deploy import CHAIN_ID, funds
@@ -63,5 +64,6 @@ def _genesis(chain_id: int, accounts: Mapping[str, int]) -> dict[str, object]:
         "config": {"chainId": chain_id},
         "difficulty": "0x0",
         "gasLimit": hex(30_000_000),
+        "timestamp": hex(int(time.time())),
         "alloc": {address: {"balance": hex(wei)} for address, wei in accounts.items()},
     }
