@@ -7,6 +7,7 @@ folder of the load report stays empty: only a real run fills it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
@@ -71,9 +72,16 @@ def write(world: World) -> None:
     world.path("reports", "load", "any")  # makes the folder
 
 
+@functools.cache
+def _installed() -> tuple[tuple[str, str], ...]:
+    """Return name and version of every package here; once, since parsing their metadata takes a while."""
+    found = ((one.name, one.version) for one in metadata.distributions())
+    return tuple(sorted({(name, version) for name, version in found if name}))
+
+
 def image_scan(name: str, digest: str, tag: str, at: datetime) -> dict[str, Any]:
     """Return what `trivy image --format json --list-all-pkgs` would have written about an image."""
-    packages = sorted({(one.name, one.version) for one in metadata.distributions() if one.name})
+    packages = _installed()
     return {
         "SchemaVersion": 2,
         "Trivy": {"Version": TRIVY_VERSION},
