@@ -26,6 +26,13 @@ def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 
 @pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Run the service with everything it needs, behind the edge; tests must leave it as they found it."""
+    with Deployment.only(tmp_path_factory.mktemp("served"), "edge") as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="session")
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Run the monitoring with what it measures but the app; tests must leave it as they found it."""
     with Deployment.only(tmp_path_factory.mktemp("monitored"), *MONITORING) as deployment:
