@@ -86,6 +86,10 @@ class AuthSection(Section):
     username_field: str = "username"
     alg: list[str] = ["HS256", "RS256", "ES256", "EdDSA"]
     jwt_secret: SecretRef | None = None
+    expired_token: SecretRef | None = None
+    required_claims: list[str] = ["iat", "exp", "iss", "aud"]
+    allowed_claims: list[str] = []
+    refresh_rotation: bool = True
     jwks_path: str = "/.well-known/jwks.json"
     test_account: Account | None = None
     test_account_b: Account | None = None
@@ -97,7 +101,11 @@ class AuthSection(Section):
 
 
 class ApiSection(Section):
-    """`[api]`: the product's own routes. `{id}` in a wallet path is filled with the wallet's id."""
+    """`[api]`: the product's own routes. `{id}` in a wallet path is filled with the wallet's id.
+
+    `fields` maps our name for a value (see probes/fields.py) to the key that the product's answers have
+    for it; the others name fields and headers of its requests. An empty path means: not in this product.
+    """
 
     openapi_path: str = "/openapi.json"
     wallet_path: str = "/wallet"
@@ -108,7 +116,13 @@ class ApiSection(Section):
     chain_path: str = "/chain"
     purchase_path: str = "/token/purchase"
     redeem_path: str = "/token/redeem"
+    transactions_path: str = "/transactions"
     test_error_path: str = ""
+    fields: dict[str, str] = {}
+    withdrawal_address_field: str = "address"
+    withdrawal_amount_field: str = "amount_wei"
+    order_field: str = "tokens"
+    idempotency_header: str = "Idempotency-Key"
 
 
 class HostSection(Section):
@@ -120,13 +134,23 @@ class HostSection(Section):
 
 
 class DbSection(Section):
-    """`[db]`: PostgreSQL, by a role that can only read."""
+    """`[db]`: PostgreSQL, by a role that can only read.
+
+    `app_role`: the application's own role; found among the sessions when empty.  `purchases_query` and
+    `redemptions_query`: SELECTs that give id, tx_hash, status, tokens, cost_wei and created_at where the
+    tables have other columns.  `log_service`: its name in `logs.services`.
+    """
 
     dsn: SecretRef
     business_tables: list[str] = []
     purchases_table: str = "purchases"
     redemptions_table: str = "redemptions"
     events_table: str = "chain_events"
+    wallets_table: str = "wallets"
+    purchases_query: str = ""
+    redemptions_query: str = ""
+    app_role: str = ""
+    log_service: str = ""
 
 
 class RedisSection(Section):
@@ -142,7 +166,11 @@ class RpcSection(Section):
 
 
 class ContractSection(Section):
-    """`[contract]`: the token contract. Functions and events are those of its ABI file, or the defaults."""
+    """`[contract]`: the token contract, its functions and its events.
+
+    Of an event's arguments the first address is who, the first integer how many tokens, the second the wei.
+    `indexed`: the product keeps an index of the contract's events.
+    """
 
     enabled: bool = True
     address: str = Field(default="", pattern=r"^(0x[0-9a-fA-F]{40})?$")
@@ -152,6 +180,9 @@ class ContractSection(Section):
     redeem: str = "redeem(uint256)"
     price: str = "price()"
     paused: str = "paused()"
+    purchased: str = "Purchased(address,uint256,uint256)"
+    redeemed: str = "Redeemed(address,uint256,uint256)"
+    indexed: bool = True
 
 
 class PrometheusSection(Section):
@@ -256,9 +287,12 @@ class RateSection(Section):
 
 
 class TlsSection(Section):
-    """`[tls]`: endpoints as host:port; the default is the base URL's."""
+    """`[tls]`: endpoints as host:port; the default is the base URL's. `allow` names what is accepted beyond
+    the profile: a protocol's number ("1.1"), an IANA suite, a curve, a known attack ("early data").
+    """
 
-    endpoints: list[str] = []
+    endpoints: list[Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")]] = []
+    allow: list[str] = []
     required_stores: list[str] = ["Mozilla", "Apple", "Android", "Windows"]
 
 
