@@ -87,6 +87,7 @@ class Limits(BaseModel):
     cert_remaining_min: float = limit(0.25, "ratio", "own: of the certificate's lifetime")
     cert_lifetime_max_d: float = limit(200, "days", "CA/Browser Forum SC-081v3, from 2026-03-15")
     cert_rsa_bits_min: int = limit(2048, "bits", "CA/Browser Forum Baseline Requirements 6.1.5")
+    cert_ec_bits_min: int = limit(256, "bits", "CA/Browser Forum Baseline Requirements 6.1.5: P-256")
     cert_scts_min: int = limit(2, "SCTs", "browser Certificate Transparency policies; public CAs only")
     clock_skew_max_s: float = limit(60, "s", "own: beyond it times are not comparable")
     hsts_min_age_s: float = limit(31_536_000, "s", "OWASP ASVS 5.0 3.4.1: one year")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.health import health
+from pytest_deploycheck.probes.tls import tls
+from pytest_deploycheck.probes.tls_scan import tls_scan
 
 PROBES: tuple[Probe, ...] = (
     *GATE_PROBES,
     health,
+    tls,
+    tls_scan,
 )
 
 

@@ -1,0 +1,101 @@
+"""Post-Deployment Verification, Security Testing: items 52 to 57 of the default checklist."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pytest_deploycheck.check import unproven
+from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.tls import TlsFacts
+from pytest_deploycheck.probes.tls_scan import TlsScanFacts
+from pytest_deploycheck.rules import mozilla
+from pytest_deploycheck.verdict import Reason
+
+CERT = "SSL certificate valid and properly configured"
+LIFETIME_RULE_FROM = datetime(2026, 3, 15, tzinfo=UTC)
+LIFETIME_BEFORE_RULE_D = 398
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.security.cert", text=CERT)
+def test_cert(tls_facts: TlsFacts, limits: Limits, now: datetime) -> None:
+    """Every address serves a trusted certificate for its name, far from expiry, made by today's rules.
+
+    A certificate issued before 2026-03-15 may still live 398 days (CA/Browser Forum SC-081v3).
+    """
+    if tls_facts.clock_skew_s is not None and abs(tls_facts.clock_skew_s) > limits.clock_skew_max_s:
+        unproven(
+            Reason.NO_EVIDENCE,
+            f"the server's clock and ours are {tls_facts.clock_skew_s:.0f} s apart; dates prove nothing",
+        )
+    assert tls_facts.served, "no TLS endpoint was looked at"
+    for served in tls_facts.served:
+        where = f"{served.endpoint} ({served.address})"
+        if not served.connected:
+            continue  # whether every address of a name is served is another item: deploy.services.tls
+        assert not served.error, f"{where}: no TLS handshake: {served.error}"
+        assert served.chain, f"{where} shows no certificate"
+        leaf = served.chain[0]
+        start, end = datetime.fromisoformat(leaf.not_before), datetime.fromisoformat(leaf.not_after)
+        assert start <= now, f"{where}: the certificate is not valid before {leaf.not_before}"
+        assert end > now, f"{where}: the certificate expired at {leaf.not_after}"
+        assert served.names_match, f"{where}: the certificate is for {', '.join(leaf.names) or 'no name'}"
+        assert served.trusted, f"{where} is not trusted by {tls_facts.store}: {served.trust_error}"
+        assert served.in_order, f"{where}: the certificates are sent in the wrong order"
+        remaining = (end - now) / (end - start)
+        assert remaining >= limits.cert_remaining_min, (
+            f"{where}: {remaining:.0%} of the certificate's lifetime is left, until {leaf.not_after}"
+        )
+        lifetime_max_d = limits.cert_lifetime_max_d
+        if start < LIFETIME_RULE_FROM:
+            lifetime_max_d = max(lifetime_max_d, LIFETIME_BEFORE_RULE_D)
+        lifetime_d = (end - start) / timedelta(days=1)
+        assert lifetime_d <= lifetime_max_d, f"{where}: the certificate lives {lifetime_d:.0f} days"
+        if leaf.key == "RSA":
+            assert leaf.key_bits >= limits.cert_rsa_bits_min, f"{where}: RSA key of {leaf.key_bits} bits"
+        else:
+            assert leaf.key_bits >= limits.cert_ec_bits_min, (
+                f"{where}: {leaf.key} key of {leaf.key_bits} bits"
+            )
+        for certificate in served.chain:
+            if not certificate.self_signed and certificate.signature_hash:
+                assert certificate.signature_hash in mozilla.SIGNATURE_HASHES, (
+                    f"{where}: {certificate.subject} is signed with {certificate.signature_hash}"
+                )
+        if leaf.eku is not None or not tls_facts.private:
+            assert "serverAuth" in (leaf.eku or ()), f"{where}: the certificate is not for TLS servers"
+        if not tls_facts.private:
+            assert leaf.scts >= limits.cert_scts_min, f"{where}: {leaf.scts} embedded SCTs"
+    assert any(served.chain for served in tls_facts.served), "no address was reached"
+
+
+@pytest.mark.checklist("post_deploy.security.cert", text=CERT)
+def test_cert_stores(tls_scan_facts: TlsScanFacts) -> None:
+    """Each client platform's own trust store leads to a root, without SHA-1 on the way."""
+    assert tls_scan_facts.listeners, "nothing was scanned"
+    assert tls_scan_facts.required_stores, "tls.required_stores is empty"
+    for listener in tls_scan_facts.listeners:
+        if not listener.stores:
+            unproven(Reason.NO_EVIDENCE, f"{listener.endpoint}: {'; '.join(listener.incomplete)}")
+        stores = {store.name: store for store in listener.stores}
+        for name in tls_scan_facts.required_stores:
+            assert name in stores, f"the scanner has no store {name!r}, only {', '.join(stores)}"
+            assert stores[name].trusted, f"{listener.endpoint} is not trusted by {name}: {stores[name].error}"
+        assert not listener.sha1_chain, f"{listener.endpoint}: the verified chain has a SHA-1 signature"
+
+
+@pytest.mark.checklist("post_deploy.security.cert", text=CERT)
+def test_cert_protocols(tls_scan_facts: TlsScanFacts) -> None:
+    """Every listener offers TLS 1.3, nothing beyond Mozilla's intermediate profile, and no known attack."""
+    assert tls_scan_facts.listeners, "nothing was scanned"
+    for listener in tls_scan_facts.listeners:
+        found = mozilla.deviations(
+            listener.versions, listener.ciphers, listener.curves, tls_scan_facts.allowed
+        )
+        open_to = [name for name in listener.weaknesses if name not in tls_scan_facts.allowed]
+        assert not open_to, f"{listener.endpoint} is open to {', '.join(open_to)}"
+        if listener.incomplete:
+            unproven(Reason.NO_EVIDENCE, f"{listener.endpoint}: {'; '.join(listener.incomplete)}")
+        assert not found, f"{listener.endpoint} offers beyond Mozilla intermediate 6.0: {', '.join(found)}"
