@@ -57,8 +57,19 @@ def command_prefix(user: str | None, *paths: Path) -> list[str]:
     group = pwd.getpwnam(user).pw_gid
     prefix = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
     if closed:
-        prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        capability = _capability(closed[0])
+        prefix += [f"--inh-caps=+{capability}", f"--ambient-caps=+{capability}"]
     return prefix
+
+
+def _capability(closed: Path) -> str:
+    """Choose what opens a closed folder: a container's root may have only the wider of the two."""
+    words = Path("/proc/self/status").read_text().split()
+    owned = int(words[words.index("CapEff:") + 1], 16)
+    for bit, name in ((2, "dac_read_search"), (1, "dac_override")):
+        if owned & 1 << bit:
+            return name
+    raise RuntimeError(f"{closed} is closed to PostgreSQL's account: choose a folder that others may enter")
 
 
 def give(user: str | None, paths: Sequence[Path]) -> None:

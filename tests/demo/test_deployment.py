@@ -12,7 +12,9 @@ import psycopg
 import pytest
 
 from pytest_deploycheck.demo import postgres
+from pytest_deploycheck.demo.contract import deploy
 from pytest_deploycheck.demo.deployment import Deployment
+from pytest_deploycheck.demo.ether.rpc import Rpc
 from pytest_deploycheck.demo.process import StartError, answers
 from pytest_deploycheck.demo.units import UNITS, with_needs
 from pytest_deploycheck.demo.world import World, is_free
@@ -160,3 +162,15 @@ def test_needs_are_complete_and_without_circles() -> None:
     assert {unit.name for unit in with_needs(("schema",))} == {"certs", "postgres", "schema"}
     with pytest.raises(KeyError, match=r"no unit 'postgre'; there are: certs, postgres"):
         with_needs(("postgre",))
+
+
+def test_a_chain_that_forgot_gets_its_contract_back(tmp_path: Path) -> None:
+    """The chain lives in memory; restarting it deploys the token again and empties the tables about it."""
+    with Deployment.only(tmp_path, "mirror") as deployment:
+        rpc = Rpc(deployment.world.url("rpc"))
+        token = deploy.token_address(deployment.world)
+        with psycopg.connect(postgres.dsn(deployment.world, "token_app"), autocommit=True) as session:
+            session.execute("INSERT INTO chain_events VALUES ('0xaa', 0, 'purchase', '0xbb', 1, 1, 1)")
+            deployment.restart("rpc")
+            assert rpc.call("eth_getCode", token, "latest") != "0x"
+            assert session.execute("SELECT count(*) FROM chain_events").fetchone() == (0,)
