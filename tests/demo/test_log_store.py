@@ -61,3 +61,14 @@ def test_labels_are_told_for_the_range_asked_for(tmp_path: Path) -> None:
     assert store.label_names(50, 200) == ["service"]
     assert store.label_values("service", 0, 200) == ["new", "old"]
     assert store.series([], 50, 200) == [{"service": "new"}]
+
+
+def test_a_limit_counts_over_all_streams(tmp_path: Path) -> None:
+    """The newest lines are taken whichever stream they are in, or the oldest when asked forward."""
+    store = Store(tmp_path / "chunks.jsonl")
+    for number in range(6):
+        store.add({"a": "b", "odd": str(number % 2)}, [(number + 1, str(number))])
+    assert isinstance(EVERYTHING, LogQuery)
+    for forward, expected in ((False, {"3", "4", "5"}), (True, {"0", "1", "2"})):
+        found = store.lines(EVERYTHING, 0, 10, 3, forward=forward)
+        assert {text for _, entries in found for _, text in entries} == expected
