@@ -297,9 +297,15 @@ class TlsSection(Section):
 
 
 class PerfSection(Section):
-    """`[perf]`: paths measured for response time, with the test account's token where they need one."""
+    """`[perf]`: paths measured for response time, with the test account's token where they need one.
+
+    `ignore_routes` are regular expressions over the server's routes that are slow by design, such as long
+    polls; `containers` are the names that must be among the container metrics.
+    """
 
     endpoints: list[str] = []
+    ignore_routes: list[str] = []
+    containers: list[str] = []
     require_limits: bool = True
 
 
