@@ -78,6 +78,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
             "chain_id": deploy.CHAIN_ID,
             "abi_file": "contract/Token.json",
         },
+        "headers": {"hsts_subdomains": True},
         "rate": {
             "policies": [
                 {"route": "/token/quote", "method": "GET", "limit": 20, "window_s": 2, "key": "ip"},

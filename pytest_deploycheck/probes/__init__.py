@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.health import health
+from pytest_deploycheck.probes.http_matrix import http_matrix
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
 
@@ -13,6 +14,7 @@ PROBES: tuple[Probe, ...] = (
     health,
     tls,
     tls_scan,
+    http_matrix,
 )
 
 

@@ -263,10 +263,16 @@ class UptimeSection(Section):
 
 
 class HeadersSection(Section):
-    """`[headers]`: what to look at; `html` is for a host that serves pages, `api` for one that does not."""
+    """`[headers]`: what to look at; `html` is for a host that serves pages, `api` for one that does not.
+
+    `hsts_subdomains` asks for includeSubDomains (ASVS 3.4.1, level 2). `exempt` names protective headers that
+    this host does without, `allow_extra` telltale ones that it may send.
+    """
 
     profile: Literal["api", "html"] = "api"
     paths: list[str] = []
+    hsts_subdomains: bool = False
+    exempt: list[str] = []
     allow_extra: list[str] = []
 
 

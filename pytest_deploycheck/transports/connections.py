@@ -49,6 +49,7 @@ class Wire:
         self._secrets: dict[int, str] = {}
         self._tokens: dict[str, str | Dead | CannotLook] = {}
         self._logins: dict[str, threading.Lock] = {}
+        self.login_answers: dict[str, Response] = {}
 
     def secret(self, reference: SecretRef) -> str:
         """Return a secret's value, known to the redactor from then on."""
@@ -203,6 +204,10 @@ class Connections:
         body = {auth.username_field: found.username, "password": secret}
         return self.http("login").post(auth.login_path, json=body, credentials=True)
 
+    def login_answer(self, account: str = "test_account") -> Response | None:
+        """Return the answer to the login that made `token`, for its headers and cookies; never for facts."""
+        return self._wire.login_answers.get(account)
+
     def _login(self, account: str) -> str:
         answer = self.login(account)
         if answer.status >= 500:
@@ -210,6 +215,7 @@ class Connections:
         token = find_token(answer) if 200 <= answer.status < 300 else None
         if token is None:
             raise Dead("acct", f"login of {account} answers {answer.status} and gives no token")
+        self._wire.login_answers[account] = answer
         return token
 
     def sql(self) -> Sql:

@@ -8,12 +8,14 @@ import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.http_matrix import Answer, HttpMatrixFacts
 from pytest_deploycheck.probes.tls import TlsFacts
 from pytest_deploycheck.probes.tls_scan import TlsScanFacts
-from pytest_deploycheck.rules import mozilla
+from pytest_deploycheck.rules import headers, mozilla
 from pytest_deploycheck.verdict import Reason
 
 CERT = "SSL certificate valid and properly configured"
+HEADERS = "Security headers present"
 LIFETIME_RULE_FROM = datetime(2026, 3, 15, tzinfo=UTC)
 LIFETIME_BEFORE_RULE_D = 398
 
@@ -99,3 +101,54 @@ def test_cert_protocols(tls_scan_facts: TlsScanFacts) -> None:
         if listener.incomplete:
             unproven(Reason.NO_EVIDENCE, f"{listener.endpoint}: {'; '.join(listener.incomplete)}")
         assert not found, f"{listener.endpoint} offers beyond Mozilla intermediate 6.0: {', '.join(found)}"
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.security.headers", text=HEADERS)
+def test_headers(http_matrix_facts: HttpMatrixFacts, limits: Limits) -> None:
+    """Every class of answer, refusals too, carries headers that really protect, judged by their values."""
+    policy = headers.Policy(
+        html=http_matrix_facts.html,
+        hsts_min_age_s=limits.hsts_min_age_s,
+        hsts_subdomains=http_matrix_facts.hsts_subdomains,
+        exempt=frozenset(http_matrix_facts.exempt),
+    )
+    for answer in http_matrix_facts.answers:
+        problems = headers.protection_problems(
+            answer.by_name(), policy, secure=http_matrix_facts.secure, body=answer.body
+        )
+        assert not problems, f"{_where(answer)}: {'; '.join(problems)}"
+    seen = {answer.label for answer in http_matrix_facts.answers}
+    for label in ("public", "unauthenticated", "not found", "authenticated"):
+        if label not in seen:
+            unproven(Reason.NO_EVIDENCE, f"no {label} answer was seen: {http_matrix_facts.why_unseen(label)}")
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.security.headers", text=HEADERS)
+def test_headers_tell_nothing(http_matrix_facts: HttpMatrixFacts) -> None:
+    """No answer names the software, its version or the hosts behind the edge."""
+    assert http_matrix_facts.answers, "no answer was seen"
+    for answer in http_matrix_facts.answers:
+        told = headers.telltales(answer.by_name(), http_matrix_facts.allow_extra)
+        assert not told, f"{_where(answer)} tells {'; '.join(told)}"
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.security.headers", text=HEADERS)
+def test_headers_keep_private(http_matrix_facts: HttpMatrixFacts) -> None:
+    """What is for one user is stored nowhere, and cookies stay with the browser that they were given to."""
+    private = [answer for answer in http_matrix_facts.answers if answer.label in ("login", "authenticated")]
+    if not private:
+        unproven(Reason.NO_EVIDENCE, http_matrix_facts.why_unseen("authenticated"))
+    for answer in private:
+        problem = headers.storing_problem(answer.by_name().get("cache-control", ()))
+        assert not problem, f"{_where(answer)} may be stored: {problem}"
+    for answer in http_matrix_facts.answers:
+        for cookie in answer.cookies:
+            problems = headers.cookie_problems(cookie)
+            assert not problems, f"{_where(answer)}: {'; '.join(problems)}"
+
+
+def _where(answer: Answer) -> str:
+    return f"{answer.label}: {answer.method} {answer.path} ({answer.status})"
