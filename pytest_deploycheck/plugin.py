@@ -214,7 +214,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     workers.adopt(state, getattr(node, "workeroutput", {}).get("deploycheck"))
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
     """Conclude the run; the exit status is 0 only for GO or GO WITH WAIVERS."""
     config = session.config

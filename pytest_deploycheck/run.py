@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from pytest_deploycheck import checklist as checklists
@@ -40,6 +39,7 @@ class Run:
         replay: Record | None = None,
         command: str = "",
         pytest_version: str = "",
+        checklist: checklists.Checklist | None = None,
     ) -> None:
         self.target = target
         self.jobs = jobs
@@ -47,7 +47,7 @@ class Run:
         self.started = datetime.now(UTC)
         self.as_of = as_of
         self.id = f"{self.started:%Y%m%dT%H%M%SZ}-{random.token_hex(4)}"
-        self.checklist = _checklist(target)
+        self.checklist = checklist or checklists.default()
         self.wire = Wire(target, run_id=self.id, allow=frozenset({*allow, *target.target.allow}))
         self.observations: dict[str, Observation] = {}
         self.gatherer: Gatherer | None = None
@@ -206,13 +206,6 @@ def replayed(record: Record, names: Iterable[str], probes: Mapping[str, Probe]) 
         else Observation(name, "unseen", reason=Reason.NO_EVIDENCE.value, detail=absent)
         for name in names
     }
-
-
-def _checklist(target: Target) -> checklists.Checklist:
-    if target.target.checklist:
-        return checklists.load(target.file(target.target.checklist))
-    beside = Path("checklist.md")
-    return checklists.load(beside) if beside.is_file() else checklists.default()
 
 
 def _version() -> str:

@@ -27,6 +27,8 @@ _SETUP = "setup"
 class NotSeen(Failed):
     """Ends the setup of a test whose facts could not be seen; one line, no traceback."""
 
+    __module__ = "builtins"  # pytest prints it without a module path, as it does its own
+
     def __init__(self, message: str) -> None:
         super().__init__(message, pytrace=False)
 
@@ -164,7 +166,7 @@ def attach(report: pytest.TestReport, outcome: Outcome) -> None:
         report.user_properties.append(("deploycheck_item", item))
     report.user_properties.append(("deploycheck_verdict", outcome.verdict.value))
     if outcome.reason:
-        report.user_properties.append(("deploycheck_reason", outcome.reason))
+        report.user_properties.append(("deploycheck_reason", str(outcome.reason)))
 
 
 def scrub(report: pytest.TestReport, redactor: Redactor) -> None:

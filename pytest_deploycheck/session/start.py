@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_deploycheck.checklist import ChecklistError
+from pytest_deploycheck.checklist import Checklist, ChecklistError, default
+from pytest_deploycheck.checklist import load as load_checklist
 from pytest_deploycheck.observe import ALLOWANCES, Probe
 from pytest_deploycheck.record import Record, RecordError, read
 from pytest_deploycheck.run import Run
@@ -23,11 +24,13 @@ def make_state(config: pytest.Config, probes: dict[str, Probe]) -> State:
     try:
         replay = read(Path(option.deploycheck_replay)) if option.deploycheck_replay else None
         target = _target(config, replay)
-        run = _run(config, target, replay) if target is not None else None
+        checklist = _checklist(config, target)
+        run = _run(config, target, replay, checklist) if target is not None else None
     except (TargetError, ChecklistError, RecordError) as error:
         raise pytest.UsageError(str(error)) from None
     return State(
         run=run,
+        checklist=checklist,
         probes=probes,
         evidence=Path(option.deploycheck_evidence).absolute() if option.deploycheck_evidence else None,
         baseline=Path(option.deploycheck_baseline) if option.deploycheck_baseline else None,
@@ -66,7 +69,15 @@ def _recorded_target(replay: Record) -> Target:
     return Target.model_validate(values)
 
 
-def _run(config: pytest.Config, target: Target, replay: Record | None) -> Run:
+def _checklist(config: pytest.Config, target: Target | None) -> Checklist:
+    """Return the target's own checklist, else the project's (deploycheck_checklist), else ours."""
+    if target is not None and target.target.checklist:
+        return load_checklist(target.file(target.target.checklist))
+    name = config.getini("deploycheck_checklist")
+    return load_checklist(config.rootpath / name) if name else default()
+
+
+def _run(config: pytest.Config, target: Target, replay: Record | None, checklist: Checklist) -> Run:
     option = config.option
     words = [word.strip() for given in option.deploycheck_allow for word in given.split(",") if word.strip()]
     for word in words:
@@ -83,6 +94,7 @@ def _run(config: pytest.Config, target: Target, replay: Record | None) -> Run:
         jobs=option.deploycheck_jobs,
         as_of=as_of,
         replay=replay,
+        checklist=checklist,
         command="pytest " + " ".join(config.invocation_params.args),
         pytest_version=pytest.__version__,
     )

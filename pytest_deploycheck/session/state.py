@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_deploycheck import checklist as checklists
 from pytest_deploycheck.assemble import outcome_from_json
+from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.journal import Journal
 from pytest_deploycheck.observe import Observation, Probe
 from pytest_deploycheck.record import Record
@@ -26,6 +26,7 @@ class State:
     """What the hooks share. `run` is None when no target was given; the facts are unproven then."""
 
     run: Run | None
+    checklist: Checklist
     probes: dict[str, Probe]
     evidence: Path | None = None
     baseline: Path | None = None
@@ -52,11 +53,6 @@ class State:
     def now(self) -> datetime:
         """The time to judge at, in UTC."""
         return self.run.now if self.run else datetime.now(UTC)
-
-    @property
-    def checklist(self) -> checklists.Checklist:
-        """The run's checklist."""
-        return self.run.checklist if self.run else checklists.default()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the outcome that a report carries, also from another process; every retry is kept."""

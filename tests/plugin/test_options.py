@@ -1,0 +1,133 @@
+"""The options: what each does, and what each says when it cannot."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.plugin.conftest import EXPECTED, Verdicts, run
+
+
+def test_without_a_target_nothing_passes(project: pytest.Pytester) -> None:
+    """No --target: everything is unproven, and the message says what to type."""
+    result = project.runpytest_subprocess("suites", timeout=60)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*no --target given; name one, e.g. --target prod*"])
+    assert "passed" not in result.parseoutcomes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--target", "smal"), "*did you mean 'small'*"),
+        (("--target", "small", "--allow", "brust"), "*--allow brust: unknown; choose from burst, load*"),
+        (("--target", "small", "--as-of", "yesterday"), "*no ISO 8601 time*"),
+        (("--target", "small", "--replay", "none.json"), "*none.json: cannot be read*"),
+        (("--target", "demo"), "*deploycheck demo up*"),
+    ],
+)
+def test_bad_options_stop_before_any_contact(
+    project: pytest.Pytester, arguments: tuple[str, ...], words: str
+) -> None:
+    """A wrong value is a usage error that names it and the next step."""
+    result = project.runpytest_subprocess("suites", *arguments, timeout=60)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([words])
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "@pytest.mark.checklist('ship.things.seen_and_rigth')",
+            "*did you mean 'ship.things.seen_and_right'*",
+        ),
+        ("", "*a test in suites/ names the item it proves*"),
+        ("@pytest.mark.checklist()", "*needs one item id or more*"),
+    ],
+)
+def test_wrong_markers_are_collection_errors(project: pytest.Pytester, line: str, words: str) -> None:
+    """An unknown id, a suite test without an item and an empty marker are named."""
+    (project.path / "suites" / "test_things.py").write_text(
+        f"import pytest\n{line}\ndef test_it(good_facts):\n    assert good_facts.value == 3\n"
+    )
+    result = run(project)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([words])
+
+
+def test_plan_touches_nothing_and_names_everything(project: pytest.Pytester) -> None:
+    """`--plan` lists probes with their safety class, and neither looks nor writes."""
+    result = run(project, "--plan")
+    result.stdout.fnmatch_lines(["S2*bursting*not without --allow burst*", "*nothing was touched*"])
+    assert not (project.path / "ev").exists()
+
+
+def test_replay_judges_alike_without_looking(
+    project: pytest.Pytester, verdicts: Verdicts, record: Any
+) -> None:
+    """A recorded run gives the same verdicts again, though its probes can no longer see anything."""
+    run(project)
+    first = record()
+    conftest = project.path / "suites" / "conftest.py"
+    conftest.write_text(conftest.read_text().replace("return Number(3)", "raise SystemExit('it looked')"))
+    (project.path / "ev").rename(project.path / "old")
+    result = run(project, "--replay", "old/evidence.json")
+    assert verdicts() == EXPECTED
+    assert record()["run"]["replayed_from"] == first["run"]["id"]
+    result.stdout.fnmatch_lines(["*nothing is touched*"])
+
+
+def test_baseline_says_what_changed(project: pytest.Pytester, record: Any) -> None:
+    """A run compared with an earlier one names what fails newly; a broken baseline is said in words."""
+    run(project, "-k", "right")
+    (project.path / "ev" / "evidence.json").rename(project.path / "old.json")
+    suite = project.path / "suites" / "test_things.py"
+    suite.write_text(suite.read_text().replace("<= limits.health_samples", ">= limits.health_samples"))
+    run(project, "-k", "right", "--baseline", "old.json")
+    assert record()["baseline"]["newly_failing"] == ["ship.things.seen_and_right"]
+    (project.path / "old.json").write_text("{")
+    assert run(project, "-k", "hidden", "--baseline", "old.json").ret == pytest.ExitCode.TESTS_FAILED
+    assert record()["baseline"]["state"] == "corrupt"
+    run(project, "-k", "hidden", "--baseline", "gone.json")
+    assert record()["baseline"]["state"] == "missing"
+
+
+def test_as_of_is_refused_on_live_production(project: pytest.Pytester) -> None:
+    """Time cannot be bent for a live production run."""
+    target = project.path / "targets" / "small.toml"
+    target.write_text(target.read_text().replace("staging", "production"))
+    result = run(project, "--as-of", "2026-11-24T09:30:00Z")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_drift_is_shown(project: pytest.Pytester, record: Any) -> None:
+    """An item whose wording changed since its test was written is listed."""
+    (project.path / "suites" / "test_things.py").write_text(
+        "import pytest\n@pytest.mark.checklist('ship.things.seen_and_right', text='Seen and left')\n"
+        "def test_it(good_facts):\n    assert good_facts.value == 3\n"
+    )
+    run(project)
+    (drift,) = record()["coverage"]["drift"]
+    assert (drift["written_for"], drift["reads_now"]) == ("Seen and left", "Seen and right")
+
+
+def test_a_plain_project_sees_nothing_of_us(pytester: pytest.Pytester) -> None:
+    """Tests without items and facts run as if the plugin were not there."""
+    pytester.makepyfile("def test_it():\n    pass\n")
+    result = pytester.runpytest_subprocess(timeout=60)
+    assert result.ret == pytest.ExitCode.OK
+    assert "checklist" not in result.stdout.str()
+
+
+def test_importing_the_plugin_imports_no_client_library(pytester: pytest.Pytester) -> None:
+    """web3, sslyze, psycopg, redis, locust and testinfra are loaded when first used, not before."""
+    heavy = ["web3", "sslyze", "psycopg", "redis", "locust", "testinfra", "gevent"]
+    code = "import json, sys, pytest_deploycheck.plugin; print(json.dumps(sorted(sys.modules)))"
+    pytester.makepyfile(probe=code)
+    result = pytester.runpython("probe.py")
+    loaded = set(json.loads(result.stdout.str().strip()))
+    assert "requests" in loaded
+    assert not loaded & set(heavy)
