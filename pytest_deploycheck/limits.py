@@ -61,6 +61,7 @@ class Limits(BaseModel):
     load_report_max_age_s: float = limit(30 * 86400, "s", "own")
     load_stop_fail_ratio: float = limit(0.02, "ratio", "own: a run in progress ends at this share of errors")
     resource_window_s: float = limit(3600, "s", "own: memory and CPU are judged over an hour")
+    resource_rate_s: float = limit(300, "s", "own: rates are taken over this; at least four scrapes")
     resource_min_span_s: float = limit(300, "s", "own: a shorter stretch of a window says nothing")
     trend_window_s: float = limit(6 * 3600, "s", "own: memory growth is fitted over six hours")
     memory_ratio_max: float = limit(0.8, "ratio", "own: working set of the container's limit")

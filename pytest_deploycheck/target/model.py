@@ -197,6 +197,7 @@ class PrometheusSection(Section):
     indexer_metric: str = "app_indexer_block"
     route_label: str = "route"
     container_selector: str = 'name!=""'
+    host_selector: str = ""
     token: SecretRef | None = None
 
 
