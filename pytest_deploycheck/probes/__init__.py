@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_deploycheck.observe import Probe
+from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.http_matrix import http_matrix
@@ -12,6 +13,7 @@ from pytest_deploycheck.probes.tls_scan import tls_scan
 PROBES: tuple[Probe, ...] = (
     *GATE_PROBES,
     health,
+    auth,
     tls,
     tls_scan,
     http_matrix,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from pytest_deploycheck.observe import CannotLook
+from pytest_deploycheck.transports.http import Response
+
 NAMES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "walletid", "wallet"),
     "address": ("address", "walletaddress", "depositaddress", "account"),
@@ -34,6 +37,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 The target file's `api.fields` puts a product's own key before these.
 """
+
+
+def document(answer: Response) -> Any:
+    """Return an answer's JSON, None when it has none."""
+    try:
+        return answer.json()
+    except CannotLook:
+        return None
 
 
 class Fields:

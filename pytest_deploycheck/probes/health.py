@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pytest_deploycheck.observe import CannotLook, probe
+from pytest_deploycheck.observe import probe
+from pytest_deploycheck.probes.fields import document
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Response
+from pytest_deploycheck.transports.http import Http, Response
 
-GOOD = frozenset({"ok", "pass", "up", "healthy", "green", "true", "available", "alive", "serving"})
+GOOD = frozenset(
+    "ok okay pass passed passing up healthy green true available alive serving running ready connected "
+    "operational online success active normal".split()
+)
+ALIASES: Mapping[str, frozenset[str]] = {
+    "db": frozenset({"db", "database", "postgres", "postgresql", "pg", "sql", "datasource"}),
+    "redis": frozenset({"redis", "cache", "valkey", "keydb"}),
+    "rpc": frozenset({"rpc", "ethereum", "eth", "chain", "blockchain", "web3", "evm", "node"}),
+    "queue": frozenset({"queue", "worker", "workers", "jobs", "broker"}),
+}
+"""What services call the components that a target file may require."""
+
 _STATUS_KEYS = ("status", "state", "health", "ok", "healthy")
 _COMPONENT_KEYS = ("components", "checks", "details", "dependencies", "services", "entries", "results")
-_TIME_KEYS = ("timestamp", "time", "ts", "now", "checked_at")
-_VERSION_KEYS = ("version", "release", "releaseId", "commit", "sha", "git_sha", "revision", "build")
-_LEAKS = re.compile(
-    r"\w+://[^\s\"]*:[^\s\"]*@|Traceback \(most recent|at [\w.$]+\([\w.]+:\d+\)|(?i:password|secret)\s*[=:]"
-    r"|\b(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}\b"
-)
+_TIME_KEYS = ("timestamp", "time", "ts", "now", "checked_at", "checkedAt", "date")
+_VERSION_KEYS = frozenset("version release releaseid commit sha gitsha gitcommit revision build".split())
+_HIT_HEADERS = ("x-cache", "x-cache-status", "x-proxy-cache", "cf-cache-status", "cache-status")
+_LEAKS: Mapping[str, re.Pattern[str]] = {
+    "credentials in a URL": re.compile(r"\w+://[^\s/\"]*:[^\s/\"]*@"),
+    "a password or secret": re.compile(r"(?i:password|passwd|secret|private_key)[\"']?\s*[=:]\s*[\"']?\w"),
+    "a stack trace": re.compile(
+        r"Traceback \(most recent|\bat [\w.$<>]+\s?\([\w./\\-]+:\d+|\bFile \\?\"[^\"]+\", line \d+"
+        r"|goroutine \d+ \["
+    ),
+    "a private address": re.compile(
+        r"(?<![\d.])(?:10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2})(?![\d.])"
+    ),
+    "an internal host": re.compile(
+        r"\b[a-z][\w-]*(?:\.[\w-]+)*\.(?:internal|local|lan|corp|svc)\b"
+        r"|\b[a-z][\w.-]*:(?:5432|6379|3306|27017|8545|8546|9200|11211)\b"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -28,9 +53,10 @@ class HealthSample:
     """One answer.
 
     ok: the overall word is a good one.  word: that word.  json: the body was a JSON object.  components:
-    (name, good) as reported.  age_s: how old the body's own timestamp was, None without one.  cached: the
-    answer came from a cache (Age above zero, or a cache's hit header).  no_store: Cache-Control forbids
-    storing.  leaks: parts of the body that tell an outsider of the inside, shortened.  total_s: seconds.
+    (name, good) as reported.  versions: what the body and the version path said in the same moment.
+    age_s: how old the body's own timestamp was, None without one.  cached: the answer came from a cache
+    (Age above zero, or a cache's hit header).  uncacheable: Cache-Control lets no cache answer unasked.
+    leaks: what of the inside the body tells an outsider.  total_s: seconds.
     """
 
     status: int
@@ -41,9 +67,19 @@ class HealthSample:
     versions: tuple[str, ...]
     age_s: float | None
     cached: bool
-    no_store: bool
+    uncacheable: bool
     leaks: tuple[str, ...]
     total_s: float
+
+    def component(self, required: str) -> bool | None:
+        """Return whether a required component is good, under any of its names; None if not reported."""
+        names = ALIASES.get(required.lower(), frozenset()) | {required.lower()}
+        found = [
+            good
+            for name, good in self.components
+            if name.lower() in names or names & set(re.split(r"[^a-z0-9]+", name.lower()))
+        ]
+        return all(found) if found else None
 
 
 @dataclass(frozen=True)
@@ -51,14 +87,13 @@ class HealthFacts:
     """All answers of the health path, and what the version path says is running there.
 
     required: the components that the target file says must be reported.  released: the version and the
-    commit that should be running.
+    commit that should be running; empty when the target file names none.
     """
 
     path: str
     required: tuple[str, ...]
     released: tuple[str, ...]
     samples: tuple[HealthSample, ...]
-    versions: tuple[str, ...]
 
     @property
     def p95_s(self) -> float:
@@ -69,92 +104,123 @@ class HealthFacts:
 
 @probe(facts=HealthFacts, deadline=30, uses={"api": "GET"})
 def health(target: Target, connect: Connections) -> HealthFacts:
-    """Ask for health several times, each with a nonce that no cache has seen, and once for the version."""
+    """Ask for version and health several times, each with a nonce that no cache has seen."""
     http = connect.http("api")
     samples = []
     for number in range(target.limits.health_samples):
         if number:
             connect.sleep(target.limits.health_interval_s)
+        # The version first: it also opens the connection, whose cost is not the health check's.
+        versions = _released(http, target.health.version_path)
         answer = http.get(target.health.path, params={"dc": f"{connect.run_id}-{number}"})
-        samples.append(_sample(answer, connect.now()))
-    version = http.get(target.health.version_path) if target.health.version_path else None
-    versions = _versions(_object(version)) if version is not None and version.status == 200 else ()
+        samples.append(sample(answer, connect.now(), versions))
     return HealthFacts(
         path=target.health.path,
         required=tuple(target.health.components),
         released=tuple(filter(None, (target.release.version, target.release.commit))),
         samples=tuple(samples),
-        versions=versions,
     )
 
 
-def _object(answer: Response) -> dict[str, Any]:
-    try:
-        body = answer.json()
-    except CannotLook:
-        return {}
-    return body if isinstance(body, dict) else {}
+def runs(released: str, running: str) -> bool:
+    """Whether what runs is what was released: 1.4.2 as v1.4.2 or 1.4.2+84b7be6, a commit by its beginning."""
+    wanted = released.lower().removeprefix("v")
+    for word in re.split(r"[\s@+/:]+", running.lower()):
+        found = word.removeprefix("v")
+        if found == wanted:
+            return True
+        if re.fullmatch(r"[0-9a-f]{7,64}", found) and re.fullmatch(r"[0-9a-f]{7,64}", wanted):
+            return found.startswith(wanted) or wanted.startswith(found)
+    return False
 
 
-def _sample(answer: Response, now: datetime) -> HealthSample:
+def sample(answer: Response, now: datetime, versions: tuple[str, ...] = ()) -> HealthSample:
+    """Return what one answer of the health path says at `now`."""
     body = _object(answer)
     word = _word(body)
-    hit = " ".join(answer.all("x-cache") + answer.all("cf-cache-status") + answer.all("x-cache-status"))
+    hits = " ".join(value for name in _HIT_HEADERS for value in answer.all(name)).lower()
     age = answer.header("age") or "0"
     return HealthSample(
         status=answer.status,
         json=bool(body),
-        ok=word.lower() in GOOD,
-        word=word,
+        ok=_good(body),
+        word=word[:80],
         components=_components(body),
-        versions=_versions(body),
+        versions=tuple(dict.fromkeys((*_versions(body), *versions))),
         age_s=_age(body, now),
-        cached=(age.isdigit() and int(age) > 0) or "hit" in hit.lower(),
-        no_store="no-store" in (answer.header("cache-control") or "").lower(),
-        leaks=tuple(f"{match[0][:24]}…" for match in list(_LEAKS.finditer(answer.text))[:5]),
+        cached=(age.isdigit() and int(age) > 0) or bool(re.search(r"\bhit\b", hits)),
+        uncacheable=_uncacheable(answer),
+        leaks=tuple(name for name, pattern in _LEAKS.items() if pattern.search(answer.text)),
         total_s=round(answer.total_s, 4),
     )
+
+
+def _released(http: Http, path: str) -> tuple[str, ...]:
+    if not path:
+        return ()
+    answer = http.get(path)
+    return _versions(_object(answer)) if answer.status == 200 else ()
+
+
+def _object(answer: Response) -> dict[str, Any]:
+    body = document(answer)
+    return body if isinstance(body, dict) else {}
+
+
+def _uncacheable(answer: Response) -> bool:
+    """Whether no cache may answer in the service's place without asking it (RFC 9111, 5.2.2)."""
+    words = {word.strip().lower() for value in answer.all("cache-control") for word in value.split(",")}
+    if {"no-store", "no-cache", "private", "s-maxage=0"} & words:
+        return True
+    if words:
+        return "max-age=0" in words and not any(word.startswith("s-maxage=") for word in words)
+    return answer.header("expires") in ("0", "-1")
 
 
 def _word(entry: Any) -> str:
     """Return the word by which a body or a component says how it is."""
     if isinstance(entry, dict):
-        for key in _STATUS_KEYS:
-            if key in entry:
-                return _word(entry[key])
-        return ""
+        return next((_word(entry[key]) for key in _STATUS_KEYS if key in entry), "")
     if isinstance(entry, list):
-        return _word(entry[0]) if entry else ""
+        return " ".join(dict.fromkeys(_word(one) for one in entry))
     return str(entry).lower() if isinstance(entry, bool) else str(entry)
+
+
+def _good(entry: Any) -> bool:
+    """Whether it says it is well; a list of measurements is, when each of them is."""
+    if isinstance(entry, list):
+        return bool(entry) and all(_good(one) for one in entry)
+    return _word(entry).lower() in GOOD
 
 
 def _components(body: dict[str, Any]) -> tuple[tuple[str, bool], ...]:
     for key in _COMPONENT_KEYS:
         found = body.get(key)
         if isinstance(found, dict):
-            return tuple((str(name), _word(entry).lower() in GOOD) for name, entry in found.items())
+            return tuple((str(name), _good(entry)) for name, entry in found.items())
         if isinstance(found, list):
             named = [entry for entry in found if isinstance(entry, dict) and entry.get("name")]
-            return tuple((str(entry["name"]), _word(entry).lower() in GOOD) for entry in named)
+            return tuple((str(entry["name"]), _good(entry)) for entry in named)
     return ()
 
 
 def _versions(body: dict[str, Any]) -> tuple[str, ...]:
-    return tuple(str(body[key]) for key in _VERSION_KEYS if isinstance(body.get(key), str))
+    plain = {key.replace("_", "").replace("-", "").lower(): value for key, value in body.items()}
+    return tuple(str(plain[key]) for key in plain if key in _VERSION_KEYS and isinstance(plain[key], str))
 
 
 def _age(body: dict[str, Any], now: datetime) -> float | None:
+    """Return how old a body says it is; a time without a zone may be of any zone, so quarters are dropped."""
     for key in _TIME_KEYS:
         value = body.get(key)
         try:
             if isinstance(value, str):
                 moment = datetime.fromisoformat(value)
-                moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            elif isinstance(value, (int, float)) and not isinstance(value, bool):
+                age = (now - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).total_seconds()
+                return round(age if moment.tzinfo else (age + 450) % 900 - 450, 3)
+            if isinstance(value, int | float) and not isinstance(value, bool):
                 moment = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-            else:
-                continue
+                return round((now - moment).total_seconds(), 3)
         except (ValueError, OverflowError, OSError):
             continue
-        return round((now - moment).total_seconds(), 3)
     return None

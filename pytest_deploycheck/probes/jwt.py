@@ -20,6 +20,7 @@ Sign = Callable[[bytes], bytes]
 """Signs a token's first two parts."""
 
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
+_RSA = ("RS256", "RS384", "RS512")
 _NONE_SPELLINGS = ("none", "None", "NONE")
 EXPIRED_BY_S = 3600
 """How long ago an expired token ended: far beyond the leeway that services grant for clocks that differ."""
@@ -90,7 +91,7 @@ def signer(parsed: Parsed, secret: str) -> Sign | None:
             if hmac.compare_digest(sign(parsed.signed), parsed.signature):
                 return sign
         return None
-    if parsed.alg in ("RS256", "RS384", "RS512") and "PRIVATE KEY" in secret:
+    if parsed.alg in _RSA and "PRIVATE KEY" in secret:
         try:
             rsa_sign = _rsa_sign(parsed.alg, secret.encode())
         except (ValueError, TypeError):
@@ -112,7 +113,7 @@ def variants(parsed: Parsed, *, sign: Sign | None = None, public_pem: bytes = b"
     `public_pem`: its public key, see `public_pem`; adds the one that an RS/HS mix-up would accept.
     """
     header, claims = parsed.header, parsed.claims
-    kind = {name: value for name, value in header.items() if name in ("typ",)}
+    kind = {name: value for name, value in header.items() if name == "typ"}
     tampered = {**claims, "exp": _moved(claims.get("exp"), 1)}
     signature = _encode(parsed.signature)
     alg = parsed.alg if parsed.alg in ("HS256", "HS384", "HS512") else "HS256"
@@ -123,7 +124,6 @@ def variants(parsed: Parsed, *, sign: Sign | None = None, public_pem: bytes = b"
         *(Variant(f"alg {word}", encode({**kind, "alg": word}, claims, None)) for word in _NONE_SPELLINGS),
         Variant("empty signature", encode(header, claims, None)),
         Variant("tampered payload", f"{encode(header, tampered, None)}{signature}"),
-        Variant("foreign key", encode({**header, "alg": alg}, claims, stranger)),
         Variant(
             "kid as path", encode({**header, "alg": alg, "kid": "../" * 9 + "dev/null"}, claims, empty_key)
         ),
@@ -131,8 +131,10 @@ def variants(parsed: Parsed, *, sign: Sign | None = None, public_pem: bytes = b"
             "kid as SQL",
             encode({**header, "alg": alg, "kid": "x' UNION SELECT 'deploycheck'--"}, claims, sql_key),
         ),
-        *_own_key(kind, claims),
+        *_other_rsa_key(header, claims),
     ]
+    if parsed.alg not in _RSA:
+        found.append(Variant("foreign key", encode({**header, "alg": alg}, claims, stranger)))
     if public_pem:
         mixed = hmac_sign("HS256", public_pem)
         found.append(Variant("HS256 by the public key", encode({**header, "alg": "HS256"}, claims, mixed)))
@@ -154,15 +156,21 @@ def _wrong(claims: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _span(claims: Mapping[str, Any]) -> float:
+def lifetime(claims: Mapping[str, Any]) -> float | None:
+    """Return the seconds from a token's issue (else its beginning) to its end; None when it tells neither."""
+    start, end = claims.get("iat", claims.get("nbf")), claims.get("exp")
+    if isinstance(start, int | float) and isinstance(end, int | float):
+        return float(end - start)
+    return None
+
+
+def _span(claims: Mapping[str, Any]) -> int:
     """Return by how many seconds to move a token into the past so that it ended an hour ago."""
-    start, end = claims.get("iat"), claims.get("exp")
-    lifetime = end - start if isinstance(start, int | float) and isinstance(end, int | float) else 86_400
-    return max(lifetime, 0) + EXPIRED_BY_S
+    return int(max(lifetime(claims) or 86_400, 0)) + EXPIRED_BY_S
 
 
-def _own_key(kind: Mapping[str, Any], claims: Mapping[str, Any]) -> list[Variant]:
-    """Return tokens that bring the key they are signed with, or say where it can be had."""
+def _other_rsa_key(header: Mapping[str, Any], claims: Mapping[str, Any]) -> list[Variant]:
+    """Return tokens signed with a key of our own: as they are, bringing it, or saying where it can be had."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -175,10 +183,15 @@ def _own_key(kind: Mapping[str, Any], claims: Mapping[str, Any]) -> list[Variant
     sign = _rsa_sign("RS256", pem)
     # RFC 2606: a name that never resolves, so that a service which does follow it reaches nobody.
     away = "https://deploycheck.invalid/jwks.json"
-    return [
+    kind = {name: value for name, value in header.items() if name == "typ"}
+    found = [
         Variant("embedded jwk", encode({**kind, "alg": "RS256", "jwk": jwk}, claims, sign)),
         Variant("jku elsewhere", encode({**kind, "alg": "RS256", "jku": away, "kid": "x"}, claims, sign)),
     ]
+    if header.get("alg") in _RSA:
+        alike = _rsa_sign(str(header["alg"]), pem)
+        found.append(Variant("foreign key", encode(header, claims, alike)))
+    return found
 
 
 def public_pem(jwks: Any, kid: str = "") -> bytes:
