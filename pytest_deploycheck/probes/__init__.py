@@ -7,6 +7,8 @@ from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.http_matrix import http_matrix
+from pytest_deploycheck.probes.latency import latency
+from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
 
@@ -17,6 +19,8 @@ PROBES: tuple[Probe, ...] = (
     tls,
     tls_scan,
     http_matrix,
+    latency,
+    resources,
 )
 
 
