@@ -11,6 +11,26 @@ from pytest_deploycheck.demo import certs, postgres, reports, valkey
 from pytest_deploycheck.demo.contract import deploy
 from pytest_deploycheck.demo.world import World
 
+# A demonstration cannot wait for an hour of history: windows and counts are shortened, what is compared with
+# them is not. The exception is the host: it is a laptop or a CI runner that others use meanwhile, so that its
+# processors say nothing about the deployment; its containers are held to the same limits as anywhere.
+LIMITS: dict[str, float] = {
+    "latency_samples": 5,
+    "latency_interval_s": 0.2,
+    "latency_window_s": 10,
+    "resource_window_s": 8,
+    "resource_rate_s": 4,
+    "resource_min_span_s": 3,
+    "trend_window_s": 12,
+    "memory_projection_s": 48,
+    "memory_oom_window_s": 15,
+    "cpu_sustained_s": 3,
+    "cpu_busy_max": 1.0,
+    "cpu_load_max": 1000,
+    "cpu_iowait_max": 1.0,
+    "cpu_steal_max": 1.0,
+}
+
 
 def write(world: World, running: Collection[str], absent: Mapping[str, str]) -> Path:
     """Write the file for the units that run; `absent` names those that this machine cannot, and why."""
@@ -54,6 +74,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
                 "GET /health/live",
                 "GET /version",
                 "GET /openapi.json",
+                "GET /docs",
                 "GET /token",
                 "GET /token/quote",
                 "GET /chain",
@@ -86,6 +107,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
             ]
         },
         "perf": {"endpoints": ["/health", "/me", "/wallet", "/token", "/token/quote?tokens=1", "/chain"]},
+        "limits": LIMITS,
         **(_monitoring(world) if "standins" in running else {}),
     }
 

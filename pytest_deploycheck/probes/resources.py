@@ -41,7 +41,7 @@ class ResourceFacts:
     host_busy: Series
 
     @property
-    def undeclared_absent(self) -> tuple[str, ...]:
+    def absent(self) -> tuple[str, ...]:
         """Declared containers that nobody measures."""
         seen = {one.name for one in self.containers}
         return tuple(name for name in self.declared if name not in seen)

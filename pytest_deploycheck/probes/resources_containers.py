@@ -70,7 +70,9 @@ def containers(prom: PromQL, selector: str, limits: Limits, now: float) -> tuple
                 memory_p95_bytes=quantile(recent, 0.95),
                 memory_limit_bytes=_limit(memory_limit.get(key)),
                 memory_growth_bytes_per_s=None if growth is None else round(growth, 1),
-                memory_projected_bytes=None if growth is None else points[-1][1] + max(0.0, growth) * reach,
+                memory_projected_bytes=None
+                if growth is None
+                else round(points[-1][1] + max(0.0, growth) * reach),
                 oom_kills=None if key not in killed else round(killed[key]),
                 cpu_cores_p95=round(quantile(tuple(v for _, v in used), 0.95), 4) if used else None,
                 cpu_quota_cores=cores,
