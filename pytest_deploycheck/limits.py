@@ -33,6 +33,7 @@ class Limits(BaseModel):
     refresh_ttl_max_s: float = limit(30 * 86400, "s", "own")
     wrong_logins_max: int = limit(3, "logins", "own: never enough to lock an account")
     wallet_max_block_skew: int = limit(12, "blocks", "own")
+    wallet_history_blocks: int = limit(500, "blocks", "own: hosted nodes cap the range of eth_getLogs")
     token_evidence_max_age_s: float = limit(7 * 86400, "s", "own")
     token_pending_max_s: float = limit(1800, "s", "own")
     token_records: int = limit(200, "rows", "own: newest purchases and redemptions compared with the chain")
@@ -118,6 +119,7 @@ class Limits(BaseModel):
     burst_below_share: float = limit(0.8, "ratio", "own: this share of a limit must pass")
     burst_above_share: float = limit(1.2, "ratio", "own: refused by this share of a limit")
     authz_routes_max: int = limit(200, "operations", "own")
+    authz_max_rps: float = limit(50, "requests/s", "own: some hundred small requests, spread")
     logs_lookback_s: float = limit(86400, "s", "own")
     logs_lines_max: int = limit(20_000, "lines", "own: newest lines scanned of each service")
     logs_min_lines: int = limit(1, "lines", "own: no lines is not clean")
@@ -129,18 +131,29 @@ class Limits(BaseModel):
     prom_up_min: float = limit(0.95, "ratio", "own: share of an hour's scrapes that succeeded")
     prom_window_s: float = limit(3600, "s", "own")
     prom_scrape_age_factor: float = limit(2.0, "intervals", "own: newest scrape at most this old")
+    prom_still_min_requests: int = limit(
+        100,
+        "requests",
+        "own: an instance that counts none while the others count this many has stopped counting",
+    )
     prom_retention_min_d: float = limit(15, "days", "Prometheus default")
     prom_movement_requests: int = limit(5, "requests", "own: sent by the probe, must show in the counter")
     grafana_panels_share: float = limit(0.9, "ratio", "own: panels that show data")
     grafana_window_s: float = limit(3600, "s", "own")
     rules_for_min_s: float = limit(60, "s", "own: shorter alerts flap")
+    rules_age_factor: float = limit(2.0, "intervals", "own: last evaluation at most this old")
     rules_series_window_s: float = limit(86400, "s", "own: a selector without series for this long is dead")
     logs_newest_max_s: float = limit(300, "s", "own")
+    logs_gap_window_s: float = limit(86400, "s", "own: gaps are looked for this far back")
+    logs_gap_max_s: float = limit(600, "s", "own: longest silence of a service that is busy otherwise")
+    logs_busy_lines: int = limit(10, "lines", "own: a service with this many each `logs_gap_max_s` is busy")
+    logs_drop_window_s: float = limit(3600, "s", "own: lines lost by the agent within this")
     logs_round_trip_s: float = limit(60, "s", "own")
     logs_skew_max_s: float = limit(5, "s", "own")
     logs_retention_min_d: float = limit(30, "days", "own")
     errors_read_back_s: float = limit(60, "s", "own")
     uptime_interval_max_s: float = limit(300, "s", "own")
+    uptime_age_factor: float = limit(2.0, "intervals", "own: last check at most this old")
 
 
 class Recorded:

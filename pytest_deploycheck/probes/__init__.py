@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.auth import auth
+from pytest_deploycheck.probes.authz import authz
+from pytest_deploycheck.probes.authz_writes import authz_writes
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.http_matrix import http_matrix
 from pytest_deploycheck.probes.latency import latency
+from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
+from pytest_deploycheck.probes.wallet import wallet
 
 PROBES: tuple[Probe, ...] = (
     *GATE_PROBES,
     health,
     auth,
+    wallet,
     tls,
     tls_scan,
     http_matrix,
+    operations,
+    authz,
+    authz_writes,
     latency,
     resources,
 )

@@ -8,10 +8,12 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.auth import AuthFacts
 from pytest_deploycheck.probes.health import HealthFacts, runs
+from pytest_deploycheck.probes.wallet import WalletFacts
 from pytest_deploycheck.verdict import Reason
 
 HEALTH = "API health endpoint responding"
 AUTH = "Authentication endpoints working"
+WALLET = "Wallet operations functional"
 
 
 @pytest.mark.smoke
@@ -134,3 +136,68 @@ def test_auth_expiry(auth_facts: AuthFacts) -> None:
             Reason.NO_CONFIG,
             "no auth.jwt_secret to sign an expired token with, and no auth.expired_token; add one of them",
         )
+
+
+@pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
+def test_wallet(wallet_facts: WalletFacts, limits: Limits) -> None:
+    """The balances that the API shows are those of the chain, at the block that it names."""
+    facts, view, held = wallet_facts, wallet_facts.view, wallet_facts.held
+    assert view.status == 200, f"{facts.path} answers {view.status}"
+    assert facts.checksummed, f"{facts.path} shows {view.address}, which is not its EIP-55 spelling"
+    assert facts.reference_chain_id == facts.chain_id, (
+        f"the reference node is on chain {facts.reference_chain_id}, the contract on {facts.chain_id}"
+    )
+    assert view.chain_id in (None, facts.chain_id), f"{facts.path} shows a wallet on chain {view.chain_id}"
+    assert view.native is not None or view.tokens is not None, f"{facts.path} shows no balance"
+    where = f"of {view.address} at block {held.block}"
+    assert facts.native_agrees is not False, (
+        f"the API shows {view.native}, the chain {held.native_wei} wei {where}"
+    )
+    assert facts.tokens_agree is not False, (
+        f"the API shows {view.tokens} tokens, the chain {held.tokens} {where}"
+    )
+    behind = abs(facts.head - (view.block if view.block is not None else held.block))
+    assert behind <= limits.wallet_max_block_skew, f"the balances are {behind} blocks from the chain's head"
+    if not (held.native_wei or held.tokens):
+        unproven(
+            Reason.NO_EVIDENCE, "the test account holds nothing, and zero is also what a broken view shows"
+        )
+
+
+@pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
+def test_wallet_per_user(wallet_facts: WalletFacts) -> None:
+    """Two users have two addresses, however they are spelt."""
+    other = wallet_facts.other_address
+    if other is None:
+        unproven(Reason.NO_CONFIG, "no auth.test_account_b to compare the address with; add a second account")
+    assert other, f"{wallet_facts.path} shows the second account no address"
+    assert other.lower() != wallet_facts.view.address.lower(), f"two users share the address {other}"
+
+
+@pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
+def test_wallet_history(wallet_facts: WalletFacts) -> None:
+    """What the history lists has happened as listed, and what happened on the chain is listed."""
+    history, path = wallet_facts.history, wallet_facts.history_path
+    if history is not None:
+        assert history.status == 200, f"{path} answers {history.status}"
+        for transaction, problem in history.wrong:
+            assert not problem, f"{path} lists {transaction}, but {problem}"
+        assert not history.missing, (
+            f"{path} does not list {len(history.missing)} of the {history.happened} transactions in blocks "
+            f"{history.first_block} to {history.last_block}: {', '.join(history.missing[:3])}"
+        )
+        if not (history.examined or history.happened):
+            unproven(Reason.NO_TRAFFIC, "the test account never traded; let it buy and redeem once")
+    assert history is None or history.examined or history.happened
+
+
+@pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
+def test_wallet_withdrawal_quote(wallet_facts: WalletFacts) -> None:
+    """A withdrawal that can be made is quoted; one that would lose the money is refused before it is made."""
+    path = wallet_facts.quote_path
+    assert wallet_facts.quotes or not path, f"{path} was never asked"
+    for quote in wallet_facts.quotes:
+        if quote.sound:
+            assert 200 <= quote.status < 300, f"{path} answers {quote.status} to {quote.says}"
+        else:
+            assert 400 <= quote.status < 500, f"{path} answers {quote.status} to {quote.says}"
