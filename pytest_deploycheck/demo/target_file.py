@@ -29,6 +29,7 @@ LIMITS: dict[str, float] = {
     "cpu_load_max": 1000,
     "cpu_iowait_max": 1.0,
     "cpu_steal_max": 1.0,
+    "authz_max_rps": 500,
 }
 
 

@@ -19,8 +19,8 @@ TELLTALE = frozenset(
         "k-proxy-request liferay-portal oraclecommercecloud-version pega-host powered-by product server "
         "x-aspnet-version x-aspnetmvc-version x-cf-powered-by x-cms x-cocoon-version x-content-encoded-by "
         "x-framework x-generated-by x-generator x-jitsi-release x-joomla-version x-mod-pagespeed "
-        "x-owa-version x-page-speed x-php-version x-powered-by x-powered-by-plesk x-powered-cms x-redirect-by "
-        "x-server-powered-by x-turbo-charged-by x-umbraco-version "
+        "x-owa-version x-page-speed x-php-version x-powered-by x-powered-by-plesk x-powered-cms "
+        "x-redirect-by x-server-powered-by x-turbo-charged-by x-umbraco-version "
         # hosts and services behind the edge
         "host-header x-backside-transport x-beserver x-calculatedbetarget x-diaginfo x-envoy-attempt-count "
         "x-envoy-external-address x-envoy-internal x-envoy-original-dst-host x-envoy-upstream-service-time "
