@@ -59,6 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="probes at a time (16)",
     )
+    parser.addini("deploycheck_checklist", "the project's own checklist, from the root folder", default="")
     parser.addini("deploycheck_target", "the target to use without --target", default="")
     parser.addini(
         "deploycheck_suites", "folder whose tests must each name a checklist item", default="suites"
