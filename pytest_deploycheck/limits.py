@@ -132,9 +132,7 @@ class Limits(BaseModel):
     prom_window_s: float = limit(3600, "s", "own")
     prom_scrape_age_factor: float = limit(2.0, "intervals", "own: newest scrape at most this old")
     prom_still_min_requests: int = limit(
-        100,
-        "requests",
-        "own: an instance that counts none while the others count this many has stopped counting",
+        100, "requests", "own: an instance that counts none while others count this many counts no more"
     )
     prom_retention_min_d: float = limit(15, "days", "Prometheus default")
     prom_movement_requests: int = limit(5, "requests", "own: sent by the probe, must show in the counter")

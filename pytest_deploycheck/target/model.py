@@ -94,6 +94,7 @@ class AuthSection(Section):
     test_account: Account | None = None
     test_account_b: Account | None = None
     canary_account: Account | None = None
+    admin_account: Account | None = None
     public_ops: list[str] = []
     admin_ops: list[str] = []
     object_ops: list[str] = []
@@ -186,7 +187,10 @@ class ContractSection(Section):
 
 
 class PrometheusSection(Section):
-    """`[prometheus]`: `jobs` maps each job that must be scraped to how many targets it has at least."""
+    """`[prometheus]`: `jobs` maps each job that must be scraped to how many targets it has at least.
+
+    `backends` are metrics by which exporters say whether the server behind them answers (1) or not (0).
+    """
 
     url: HttpUrl
     jobs: dict[str, int]
@@ -198,6 +202,7 @@ class PrometheusSection(Section):
     route_label: str = "route"
     container_selector: str = 'name!=""'
     host_selector: str = ""
+    backends: list[str] = ["pg_up", "redis_up", "mysql_up", "mongodb_up", "memcached_up", "nginx_up"]
     token: SecretRef | None = None
 
 
@@ -208,32 +213,46 @@ class AlertmanagerSection(Section):
 
 
 class AlertsSection(Section):
-    """`[alerts]`: intents -> a regular expression over name and expression of the rule that covers it."""
+    """`[alerts]`: what rules there must be, and where their files and runbooks are.
+
+    `required` maps intents to a regular expression over name and expression of the rule that covers it;
+    empty, the usual intents are required of what the target file has sections for.  `rules_dir`: the rule files as released.  `runbook_base`: the address under which runbooks are served.
+    `exempt_for`: alerts that may fire at once.  `quiet`: alerts whose metric exists only once something
+    happened.
+    """
 
     required: dict[str, str] = {}
     watchdog: str = "Watchdog"
     rules_dir: str = ""
+    runbook_base: HttpUrl | Literal[""] = ""
     exempt_for: list[str] = []
+    quiet: list[str] = []
 
 
 class GrafanaSection(Section):
-    """`[grafana]`: dashboards by uid."""
+    """`[grafana]`: dashboards by uid; `dashboards_dir` holds their JSON as released."""
 
     url: HttpUrl
     token: SecretRef
     dashboards: list[str]
+    dashboards_dir: str = ""
     required_panels: list[str] = []
 
 
 class LogsSection(Section):
-    """`[logs]`: where the lines of every service end up; `services` are the values of `service_label`."""
+    """`[logs]`: where the lines of every service end up; `services` are the values of `service_label`.
+
+    `drop_metric`: the counter in Prometheus of lines that the agent lost, beside the usual agents' own.
+    """
 
     backend: Literal["loki"] = "loki"
     url: HttpUrl
     tenant: str = ""
+    token: SecretRef | None = None
     services: list[str]
     service_label: str = "service"
     round_trip_service: str = ""
+    drop_metric: str = ""
     public_ui_url: str = ""
     secrets: dict[str, SecretRef] = {}
     env_file: str = ""
@@ -241,7 +260,11 @@ class LogsSection(Section):
 
 
 class ErrorsSection(Section):
-    """`[errors]`: a Sentry-compatible tracker. `dsn` is the one the running application uses."""
+    """`[errors]`: a Sentry-compatible tracker. `dsn` is the one the running application uses.
+
+    `environment`: what the application calls the place where it runs; empty is any.  `test_account`: the
+    account of `[auth]` that may call `api.test_error_path`.
+    """
 
     kind: Literal["sentry", "glitchtip", "bugsink"]
     api_base: HttpUrl
@@ -249,14 +272,21 @@ class ErrorsSection(Section):
     org: str = ""
     token: SecretRef
     dsn: SecretRef | None = None
+    environment: str = ""
+    test_account: Literal["test_account", "canary_account", "admin_account"] = "canary_account"
 
 
 class UptimeSection(Section):
-    """`[uptime]`: the eyes outside. For a blackbox exporter, `instance` is the machine it runs on."""
+    """`[uptime]`: the eyes outside.
+
+    For a blackbox exporter, `url` is Prometheus, `exporter` the exporter's own address, and `instance` the
+    machine it runs on, as the scraped address or a label of its series says.
+    """
 
     kind: Literal["blackbox", "kuma"]
     url: HttpUrl
     urls: list[str]
+    exporter: HttpUrl | Literal[""] = ""
     instance: str = ""
     token: SecretRef | None = None
     agent_patterns: list[str] = ["blackbox|uptime-kuma|uptimerobot|better"]

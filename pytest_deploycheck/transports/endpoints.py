@@ -31,7 +31,10 @@ def endpoint(target: Target, name: str) -> Endpoint:
         "grafana": ("grafana", "grafana", "url"),
         "logs": ("logs", "logs", "url"),
         "errors": ("errors", "", "api_base"),
+        "errors_ingest": ("errors", "", "dsn"),
         "uptime": ("uptime", "", "url"),
+        "blackbox": ("uptime", "", "exporter"),
+        "runbooks": ("alerts", "", "runbook_base"),
         "db": ("db", "db", "dsn"),
         "redis": ("redis", "redis", "url"),
         "rpc": ("rpc", "rpc", "url"),
@@ -41,6 +44,8 @@ def endpoint(target: Target, name: str) -> Endpoint:
     if found is None:
         raise CannotLook(Reason.NO_CONFIG, f"no [{section}] in {target.path.name}; add {key}")
     value = getattr(found, key)
+    if not value:
+        raise CannotLook(Reason.NO_CONFIG, f"no {section}.{key} in {target.path.name}; add it")
     if isinstance(value, SecretRef):
         return Endpoint(name, gate, section, reference=value)
     return Endpoint(name, gate, section, url=value)
