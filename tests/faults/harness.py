@@ -44,7 +44,8 @@ class Fault:
 
     probes: those that look again.  also: look-alike items (items.md, section 5) that may turn red with it.
     needs: units of the deployment without which it cannot be injected (such as "prometheus").
-    limits: limits changed for this fault only, to shorten its windows.
+    limits: limits changed for this fault only, to shorten its windows.  becomes: what the item turns into;
+    unproven where the fault takes the evidence away (statistics reset, nobody there) and not the quality.
     """
 
     item: str
@@ -54,6 +55,7 @@ class Fault:
     also: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     limits: tuple[tuple[str, float], ...] = ()
+    becomes: Verdict = Verdict.FAILED
 
     @property
     def id(self) -> str:
@@ -72,11 +74,12 @@ def fault(
     also: tuple[str, ...] = (),
     needs: tuple[str, ...] = (),
     limits: Mapping[str, float] | None = None,
+    becomes: Verdict = Verdict.FAILED,
 ) -> Callable[[Inject], Inject]:
     """Register a fault of an item."""
 
     def register(inject: Inject) -> Inject:
-        FAULTS.append(Fault(item, name, inject, probes, also, needs, tuple((limits or {}).items())))
+        FAULTS.append(Fault(item, name, inject, probes, also, needs, tuple((limits or {}).items()), becomes))
         return inject
 
     return register
