@@ -1,0 +1,1 @@
+"""Runs against hostile and broken targets: each ends in time, says the right thing, and leaves a record."""
