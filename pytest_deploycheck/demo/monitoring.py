@@ -73,7 +73,12 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
     A server that this machine does not have gets no section, so that its items are unproven, not wrong.
     """
     sections: dict[str, dict[str, Any]] = {
-        "alerts": {"required": INTENTS, "rules_dir": "release/rules", "exempt_for": ["Watchdog"]},
+        "alerts": {
+            "required": INTENTS,
+            "rules_dir": "release/rules",
+            "exempt_for": ["Watchdog"],
+            "runbook_base": world.url("runbooks"),
+        },
         "grafana": _grafana(world),
         "logs": _logs(world),
         "load": reports.load_section(world),
@@ -107,6 +112,8 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
             "project": str(bugsink.PROJECT_ID),
             "token": {"file": "secrets/errors_token"},
             "dsn": {"file": "secrets/errors_dsn"},
+            "environment": "production",
+            "test_account": "admin_account",
         }
     return sections
 

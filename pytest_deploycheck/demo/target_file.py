@@ -30,6 +30,18 @@ LIMITS: dict[str, float] = {
     "cpu_iowait_max": 1.0,
     "cpu_steal_max": 1.0,
     "authz_max_rps": 500,
+    "health_interval_s": 0.3,
+    "prom_window_s": 8,
+    "prom_up_min": 0.6,
+    "prom_scrape_age_factor": 8,
+    "rules_age_factor": 8,
+    "grafana_window_s": 120,
+    "logs_round_trip_s": 8,
+    "logs_gap_window_s": 120,
+    "logs_gap_max_s": 10,
+    "logs_newest_max_s": 10,
+    "errors_read_back_s": 8,
+    "uptime_age_factor": 8,
 }
 
 
@@ -70,6 +82,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
             "test_account": _account("test", "test_account_password"),
             "test_account_b": _account("test_b", "test_account_b_password"),
             "canary_account": _account("canary", "canary_account_password"),
+            "admin_account": _account("admin", "admin_account_password"),
             "public_ops": [
                 "GET /health",
                 "GET /health/live",
@@ -89,6 +102,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
                 "POST /wallets/{id}/withdrawal-quote",
             ],
         },
+        "api": {"test_error_path": "/debug/error"},
         "db": {
             "dsn": _derived(world, "db_dsn", postgres.dsn(world, "deploycheck")),
             "business_tables": ["purchases", "redemptions", "wallets"],

@@ -6,14 +6,21 @@ from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
+from pytest_deploycheck.probes.db_stats import db_stats
+from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.gates import GATE_PROBES
+from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.http_matrix import http_matrix
 from pytest_deploycheck.probes.latency import latency
+from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.operations import operations
+from pytest_deploycheck.probes.prometheus import prometheus
 from pytest_deploycheck.probes.resources import resources
+from pytest_deploycheck.probes.rules import rules
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
+from pytest_deploycheck.probes.uptime import uptime
 from pytest_deploycheck.probes.wallet import wallet
 
 PROBES: tuple[Probe, ...] = (
@@ -29,6 +36,13 @@ PROBES: tuple[Probe, ...] = (
     authz_writes,
     latency,
     resources,
+    db_stats,
+    prometheus,
+    grafana,
+    rules,
+    log_flow,
+    errors,
+    uptime,
 )
 
 

@@ -79,6 +79,13 @@ def reason(error: RpcError) -> str:
     return re.sub(r"(?i)^.*?execution reverted:?\s*", "", error.message)[:120] or error.message[:120]
 
 
+def reverted(error: RpcError) -> bool:
+    """Whether the contract ended a call, rather than the node: EIP-1474's code 3, or the usual words."""
+    return error.code == 3 or bool(
+        re.search(r"(?i)revert|opcode|out of gas|invalid jump|stack", error.message)
+    )
+
+
 @dataclass(frozen=True)
 class Event:
     """One log of a known event, by the roles of its arguments.

@@ -7,8 +7,10 @@ empty tuple or None, never zero. Shapes are those of the Prometheus HTTP API, ve
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pytest_deploycheck.observe import CannotLook
@@ -126,6 +128,15 @@ def duration(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|y)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0, "y": 31_536_000.0}
+
+
+def seconds(text: str) -> float:
+    """Return a Prometheus duration such as "1m30s" in seconds; 0 for what is none."""
+    return sum(float(number) * _UNIT_S[unit] for number, unit in _DURATION.findall(text))
+
+
 def _data(answer: Response, what: str, shown: str) -> Any:
     if answer.status in (401, 403):
         message = f"{shown} answers {answer.status} to {what}; give prometheus.token"
@@ -158,3 +169,15 @@ def _number(text: Any) -> float | None:
     except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) else None
+
+
+def moment(text: Any) -> float:
+    """Return a Prometheus time as Unix time; its zero time and nonsense are 0."""
+    if not isinstance(text, str) or text.startswith("0001"):
+        return 0.0
+    trimmed = re.sub(r"(\.\d{1,6})\d*", r"\1", text).replace("Z", "+00:00")
+    try:
+        moment = datetime.fromisoformat(trimmed)
+    except ValueError:
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

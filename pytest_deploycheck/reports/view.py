@@ -250,12 +250,12 @@ def _repeat(judged: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     tests = [str(outcome["test"]) for outcome in judged.get("outcomes", ())]
     if not tests:
         return ""
-    carried: dict[str, str] = {"--target": str(record["target"].get("file") or record["target"].get("name"))}
+    carried: dict[str, str] = {"--target": str(record["target"].get("name"))}
     try:
         command = shlex.split(str(record["run"].get("command") or ""))
     except ValueError:
         command = []
-    for word, following in zip(command, [*command[1:], ""], strict=True):
+    for word, following in zip(command, [*command[1:], ""], strict=False):
         option, given, value = word.partition("=")
         if option in _CARRIED_OPTIONS:
             carried[option] = value if given else following

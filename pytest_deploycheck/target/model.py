@@ -337,12 +337,14 @@ class PerfSection(Section):
     """`[perf]`: paths measured for response time, with the test account's token where they need one.
 
     `ignore_routes` are regular expressions over the server's routes that are slow by design, such as long
-    polls; `containers` are the names that must be among the container metrics.
+    polls; `containers` are the names that must be among the container metrics; `ignore_statements` are
+    regular expressions over SQL statements that may take long, such as nightly reports.
     """
 
     endpoints: list[str] = []
     ignore_routes: list[str] = []
     containers: list[str] = []
+    ignore_statements: list[str] = []
     require_limits: bool = True
 
 

@@ -65,7 +65,7 @@ def test_memory(resources_facts: ResourceFacts, limits: Limits) -> None:
             assert used <= limits.memory_ratio_max, f"container {name} uses {used:.0%} of its memory limit"
             ahead = container.memory_projected_bytes
             assert ahead is None or ahead <= limit, (
-                f"container {name} grows by {container.memory_growth_bytes_per_s} B/s, to {ahead / limit:.0%} "
+                f"container {name} grows by {container.memory_growth_bytes_per_s} B/s to {ahead / limit:.0%} "
                 "of its memory limit before long"
             )
         killed = container.oom_kills
@@ -121,7 +121,7 @@ def _measured_under_load(facts: ResourceFacts, limits: Limits) -> None:
             "prometheus.container_selector, or set perf.require_limits = false where nothing runs in containers",
         )
     if facts.absent:
-        unproven(Reason.NO_EVIDENCE, f"nobody measures the containers {', '.join(facts.absent)}")
+        unproven(Reason.NO_EVIDENCE, f"nobody measures {', '.join(facts.absent)}")
     if facts.span_s < limits.resource_min_span_s:
         unproven(Reason.NO_EVIDENCE, f"measured for {facts.span_s:.0f} s only; look again later")
     if facts.requests_per_s is None:

@@ -71,6 +71,10 @@ class TokenContract:
         """Return chain id and every public value of the contract, all of the newest block."""
         return self._cached("state", self._state)
 
+    def price(self) -> tuple[int, int]:
+        """Return the newest block's number and the price of a token at it, in wei."""
+        return self._cached("price", self._price)
+
     def balances(self, address: str) -> Balances:
         """Return an account's ether and tokens at the newest block."""
         return self._cached(f"balances/{address}", lambda: self._balances(address))
@@ -126,6 +130,11 @@ class TokenContract:
         self._metrics.head_block.set(state.block_number)
         self._metrics.head_at.set(state.head_at)
         return state
+
+    def _price(self) -> tuple[int, int]:
+        number = self._rpc.call("eth_blockNumber")
+        method, call, block = self.read("price()", number)
+        return int(number, 16), abi.uint(self._rpc.call(method, call, block))
 
     def _balances(self, address: str) -> Balances:
         chain_id, head = self._rpc.batch([("eth_chainId",), ("eth_blockNumber",)])

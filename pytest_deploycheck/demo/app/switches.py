@@ -98,13 +98,19 @@ class Switches:
 
 
 def flip(path: Path, **values: Any) -> None:
-    """Set switches in a file, atomically; None removes one. ValueError for a switch that does not exist."""
+    """Set switches in a file, atomically; None removes one.
+
+    ValueError for a switch that does not exist, and for a file that is not JSON.
+    """
     for name in values:
         if name not in KNOWN:
             near = difflib.get_close_matches(name, KNOWN, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ValueError(f"no switch is called {name!r}{hint}")
-    kept = json.loads(path.read_text() or "{}") if path.exists() else {}
+    try:
+        kept = json.loads(path.read_text() or "{}") if path.exists() else {}
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON ({error}): mend or delete it") from None
     kept = {name: value for name, value in {**kept, **values}.items() if value is not None}
     scratch = path.with_suffix(".json.new")
     scratch.write_text(json.dumps(kept, indent=2) + "\n")

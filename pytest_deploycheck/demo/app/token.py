@@ -46,13 +46,8 @@ def quote(
     """Return what a number of tokens costs now."""
     parts = services(request)
     response.headers.update(parts.limiter.admit("/token/quote", client_address(request, parts.switches)))
-    state = parts.contract.state()
-    return Quote(
-        tokens=tokens,
-        cost_wei=str(tokens * state.price_wei),
-        price_wei=str(state.price_wei),
-        block_number=state.block_number,
-    )
+    block_number, price = parts.contract.price()
+    return Quote(tokens=tokens, cost_wei=str(tokens * price), price_wei=str(price), block_number=block_number)
 
 
 @public.get("/chain")
