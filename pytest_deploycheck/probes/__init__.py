@@ -6,6 +6,7 @@ from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
+from pytest_deploycheck.probes.books import books
 from pytest_deploycheck.probes.db_stats import db_stats
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.gates import GATE_PROBES
@@ -17,9 +18,11 @@ from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.prometheus import prometheus
 from pytest_deploycheck.probes.resources import resources
+from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rules import rules
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
+from pytest_deploycheck.probes.token import token
 from pytest_deploycheck.probes.uptime import uptime
 from pytest_deploycheck.probes.wallet import wallet
 
@@ -28,6 +31,9 @@ PROBES: tuple[Probe, ...] = (
     health,
     auth,
     wallet,
+    token,
+    round_trip,
+    books,
     tls,
     tls_scan,
     http_matrix,

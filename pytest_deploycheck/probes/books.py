@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import evm
-from pytest_deploycheck.probes.books_chain import balance_moved, uncredited
+from pytest_deploycheck.probes.books_chain import balance_moved, transaction_of, uncredited
 from pytest_deploycheck.probes.fields import integer
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
@@ -22,7 +22,10 @@ DONE = frozenset(
     "confirmed complete completed success successful succeeded settled credited done paid mined".split()
 )
 PENDING = frozenset("pending processing submitted sent new created queued waiting open".split())
-_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
+TABLE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
+
+
+__all__ = ["DONE", "PENDING", "BooksFacts", "Ledger", "books", "problem_of", "query_of", "transaction_of"]
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,8 @@ class BooksFacts:
 @probe(facts=BooksFacts, deadline=60, needs=("db_gate", "contract_gate"), uses={"db": "read", "rpc": "POST"})
 def books(target: Target, connect: Connections) -> BooksFacts:
     """Compare the newest purchases and redemptions in the database with receipts and events on the chain."""
-    assert target.db is not None  # the gate saw it
     sql, rpc = connect.sql(), connect.rpc()
-    queries = {
-        "purchase": target.db.purchases_query or _query(target.db.purchases_table),
-        "redemption": target.db.redemptions_query or _query(target.db.redemptions_table),
-    }
+    queries = {kind: query_of(target, kind) for kind in ("purchase", "redemption")}
     ledgers = {}
     for kind, query in queries.items():
         rows = _rows(sql, query, target.limits.token_records)
@@ -83,8 +82,15 @@ def books(target: Target, connect: Connections) -> BooksFacts:
     return BooksFacts(ledgers["purchase"], ledgers["redemption"], events, without, first, last)
 
 
-def _query(table: str) -> str:
-    if not _NAME.fullmatch(table):
+def query_of(target: Target, kind: str) -> str:
+    """Return the SELECT that gives the records of a kind: the target's own, or one over the usual columns."""
+    if target.db is None:
+        raise CannotLook(Reason.NO_CONFIG, f"no [db] in {target.path.name}; add dsn")
+    bought = kind == "purchase"
+    if own := target.db.purchases_query if bought else target.db.redemptions_query:
+        return own
+    table = target.db.purchases_table if bought else target.db.redemptions_table
+    if not TABLE.fullmatch(table):
         raise CannotLook(Reason.NO_CONFIG, f"{table!r} is no table name; correct it in [db]")
     return f"SELECT id, tx_hash, status, tokens, cost_wei, created_at FROM {table}"  # noqa: S608 - checked above
 

@@ -56,8 +56,13 @@ def _known(target: Target, sql: Sql, accounts: set[str]) -> set[str]:
     return {str(row["address"]) for row in rows}
 
 
+def transaction_of(alias: str) -> str:
+    """Return the SQL for a record's transaction hash as 0x and lower-case digits, be it text or bytea."""
+    return rf"replace(lower({alias}.tx_hash::text), '\x', '0x')"
+
+
 def _credited(sql: Sql, query: str, transactions: set[str]) -> set[str]:
-    column = r"replace(lower(q.tx_hash::text), '\x', '0x')"
+    column = transaction_of("q")
     rows = sql.rows(
         f"SELECT {column} AS name FROM ({query}) AS q WHERE {column} = ANY(%s)",  # noqa: S608 - the target's own
         (sorted(transactions),),
