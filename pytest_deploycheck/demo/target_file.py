@@ -37,6 +37,7 @@ LIMITS: dict[str, float] = {
     "rules_age_factor": 8,
     "grafana_window_s": 120,
     "logs_round_trip_s": 8,
+    "logs_lines_max": 4000,
     "logs_gap_window_s": 120,
     "logs_gap_max_s": 10,
     "logs_newest_max_s": 10,

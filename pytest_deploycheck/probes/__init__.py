@@ -7,6 +7,9 @@ from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
 from pytest_deploycheck.probes.books import books
+from pytest_deploycheck.probes.burst import burst
+from pytest_deploycheck.probes.chain import chain
+from pytest_deploycheck.probes.db_activity import db_activity
 from pytest_deploycheck.probes.db_stats import db_stats
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.gates import GATE_PROBES
@@ -15,11 +18,13 @@ from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.http_matrix import http_matrix
 from pytest_deploycheck.probes.latency import latency
 from pytest_deploycheck.probes.log_flow import log_flow
+from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.prometheus import prometheus
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rules import rules
+from pytest_deploycheck.probes.scans import scans
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
 from pytest_deploycheck.probes.token import token
@@ -34,6 +39,8 @@ PROBES: tuple[Probe, ...] = (
     token,
     round_trip,
     books,
+    db_activity,
+    chain,
     tls,
     tls_scan,
     http_matrix,
@@ -49,6 +56,9 @@ PROBES: tuple[Probe, ...] = (
     log_flow,
     errors,
     uptime,
+    log_scan,
+    scans,
+    burst,
 )
 
 

@@ -10,7 +10,10 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.authz import Access, AuthzFacts
 from pytest_deploycheck.probes.authz_writes import AuthzWritesFacts
+from pytest_deploycheck.probes.burst import BurstFacts
 from pytest_deploycheck.probes.http_matrix import Answer, HttpMatrixFacts
+from pytest_deploycheck.probes.log_scan import LogScanFacts
+from pytest_deploycheck.probes.scans import ScansFacts
 from pytest_deploycheck.probes.tls import TlsFacts
 from pytest_deploycheck.probes.tls_scan import TlsScanFacts
 from pytest_deploycheck.rules import headers, mozilla
@@ -252,3 +255,100 @@ def _refused(access: Access, status: int) -> bool:
     if status in (401, 403) or 300 <= status < 400:
         return True
     return status in (400, 404) and access.granted is not None and 200 <= access.granted < 300
+
+
+@pytest.mark.checklist("post_deploy.security.rate_limit", text="Rate limiting working")
+def test_rate_limit(burst_facts: BurstFacts, limits: Limits) -> None:
+    """Every limit refuses near its number with 429, recovers, leaves normal use alone; no way around it."""
+    assert burst_facts.rows, "no rate-limit policy was tried"
+    for row in burst_facts.rows:
+        name = f"{row.method} {row.route}"
+        assert row.refused_status is not None, f"{name} refused none of {row.sent} requests"
+        assert row.refused_at is not None, f"{name} refuses with {row.refused_status}, not 429"
+        latest = row.limit * limits.burst_above_share + 1
+        assert row.refused_at <= latest, (
+            f"{name} refused only request {row.refused_at}; its limit is {row.limit}"
+        )
+        assert not row.server_errors, f"{name} broke under load: {row.server_errors} answers of 500 and above"
+        assert row.retry_after_s is not None, f"{name} refuses without a Retry-After that can be read"
+        assert row.recovered, f"{name} still refuses {row.retry_after_s:.0f} s later"
+        assert row.forged_passed <= row.dodges / 2, f"{name} is dodged by a forged X-Forwarded-For"
+        assert row.spelt_passed <= 1, f"{name} is dodged by another spelling of its path"
+        assert row.below_refused == 0, (
+            f"{name} refuses {row.below_refused} of {row.below_sent} below its limit"
+        )
+
+
+@pytest.mark.checklist("post_deploy.security.logs", text="No sensitive information exposed in logs")
+def test_logs(log_scan_facts: LogScanFacts, limits: Limits) -> None:
+    """Every service's lines were read, ours among them, and none holds a secret."""
+    facts = log_scan_facts
+    assert facts.scanned, "logs.services names no service"
+    for finding in facts.findings:
+        where = f"{finding.service}: {finding.rule} in {finding.count} lines (sha256 {finding.line_sha256}…)"
+        assert finding.count == 0, where
+    if facts.planted is not None:
+        assert facts.planted.leaked_password == 0, "the password of a failed login stands in a log"
+        assert facts.planted.leaked_bearer == 0, "a bearer token that was sent stands in a log"
+    assert facts.public_status in (None, 0, 401, 403, 404), "the log's own pages are open to anybody"
+    for service, lines in facts.scanned:
+        if lines < limits.logs_min_lines:
+            unproven(Reason.NO_EVIDENCE, f"no line of {service!r} was there to read")
+    if not facts.known_secrets:
+        unproven(
+            Reason.NO_CONFIG, "no secret to look for by value; name some in logs.secrets or logs.env_file"
+        )
+    if facts.planted is None or not facts.planted.seen:
+        unproven(
+            Reason.NO_EVIDENCE, "our own requests were not found in any log, so clean logs prove nothing"
+        )
+
+
+@pytest.mark.checklist("post_deploy.security.vulns", text="Vulnerability scan completed")
+def test_vulns(scans_facts: ScansFacts, limits: Limits, now: datetime) -> None:
+    """Every running image was scanned lately, wholly, by fresh data, and has nothing severe left to mend."""
+    facts = scans_facts
+    assert facts.running, "no running image is known"
+    for service, digest in facts.running:
+        about = [scan for scan in facts.images if digest in scan.digests]
+        assert about, f"{service} runs {digest[:19]}…, and no scan is about that image"
+        for scan in about:
+            assert not scan.end_of_life, f"{scan.file}: the image's system gets no more updates"
+            assert {"os-pkgs", "lang-pkgs"} <= set(scan.classes), f"{scan.file} looked at {scan.classes} only"
+            assert scan.packages > 0, f"{scan.file} found no package at all"
+            _fresh(scan.file, scan.scanned_at, now, limits.scan_max_age_s)
+            assert not scan.fixable, (
+                f"{scan.file}: {len(scan.fixable)} severe findings with a fix: {scan.fixable[:3]}"
+            )
+            assert not scan.ignored, (
+                f"{scan.file}: severe findings ignored without a reason: {scan.ignored[:3]}"
+            )
+            if not scan.database_at:
+                unproven(
+                    Reason.NO_EVIDENCE, f"{scan.file} does not say how old its vulnerability database was"
+                )
+            apart = datetime.fromisoformat(scan.scanned_at) - datetime.fromisoformat(scan.database_at)
+            assert apart.total_seconds() <= limits.scan_db_max_age_s, (
+                f"{scan.file}: the database was {apart} old"
+            )
+
+
+@pytest.mark.checklist("post_deploy.security.vulns", text="Vulnerability scan completed")
+def test_vulns_web(scans_facts: ScansFacts, limits: Limits, now: datetime) -> None:
+    """The public door was scanned lately, and no high risk was found there."""
+    about = [scan for scan in scans_facts.web if scan.site.rstrip("/") == scans_facts.site]
+    if not about:
+        unproven(Reason.NO_EVIDENCE, f"no web scan of {scans_facts.site}; give reports.web_scan")
+    for scan in about:
+        assert scan.addresses > 0, f"{scan.file} saw no address of the site"
+        _fresh(scan.file, scan.scanned_at, now, limits.web_scan_max_age_s)
+        assert not scan.high, f"{scan.file}: {scan.high}"
+
+
+def _fresh(name: str, scanned_at: str, now: datetime, oldest_s: float) -> None:
+    assert scanned_at, f"{name} does not say when it was made"
+    age = (now - datetime.fromisoformat(scanned_at)).total_seconds()
+    assert age >= -300, f"{name} was made in the future: {scanned_at}"
+    if age > oldest_s:
+        unproven(Reason.STALE, f"{name} is {age / 86400:.0f} days old")
+    assert age <= oldest_s
