@@ -20,7 +20,7 @@ SELECT current_user AS role,
        current_setting('server_version_num')::int AS version_num,
        (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
          WHERE e.extname = 'pg_stat_statements') AS statements_schema,
-       coalesce(current_setting('shared_preload_libraries', true), '') LIKE '%pg_stat_statements%' AS preloaded
+       position('pg_stat_statements' IN current_setting('shared_preload_libraries')) > 0 AS preloaded
 """
 _STATEMENTS = """
 SELECT s.queryid, s.userid, pg_get_userbyid(s.userid) AS role, left(s.query, 400) AS text, s.calls,
@@ -66,7 +66,7 @@ SELECT extract(epoch FROM clock_timestamp() - coalesce({since}, a.query_start)):
   FROM pg_locks l JOIN pg_stat_activity a USING (pid)
  -- Whoever stands by to become the leader waits for an advisory lock all day, and rightly so.
  WHERE NOT l.granted AND l.locktype <> 'advisory'
-   AND (l.database IS NULL OR l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+   AND coalesce(l.database, a.datid) = (SELECT oid FROM pg_database WHERE datname = current_database())
  ORDER BY 1 DESC LIMIT 1
 """
 _TABLES = f"""
@@ -123,19 +123,19 @@ def access(sql: Sql) -> Access:
     if not row["may_read"]:
         raise CannotLook(
             Reason.NO_ACCESS,
-            f"role {row['role']} cannot read other roles' statistics; run: GRANT pg_monitor TO {row['role']};",
+            f"role {row['role']} may not read all statistics; run: GRANT pg_monitor TO {row['role']};",
         )
     if row["statements_schema"] is None:
         raise CannotLook(
             Reason.NO_EVIDENCE,
-            "nobody counts statements: pg_stat_statements is not installed in this database; run: CREATE EXTENSION "
-            "pg_stat_statements; (with shared_preload_libraries = 'pg_stat_statements' and a restart)",
+            "nobody counts statements in this database; run: CREATE EXTENSION pg_stat_statements; (with "
+            "shared_preload_libraries = 'pg_stat_statements' and a restart)",
         )
     if not row["preloaded"]:
         raise CannotLook(
             Reason.NO_EVIDENCE,
-            "nobody counts statements: the extension is there, but the server does not load it; run: ALTER SYSTEM "
-            "SET shared_preload_libraries = 'pg_stat_statements'; and restart it",
+            "nobody counts statements: the server does not load the extension; run: ALTER SYSTEM SET "
+            "shared_preload_libraries = 'pg_stat_statements'; and restart it",
         )
     if row["version_num"] < 130000:
         raise CannotLook(Reason.NO_EVIDENCE, f"PostgreSQL {row['version_num'] // 10000} is older than 13")
@@ -151,7 +151,7 @@ def snapshot(sql: Sql, may: Access) -> Snapshot:
         at=server["at"],
         database=server["database"],
         server_version=server["server_version"],
-        # Statistics that were never reset do not say when they began; the server's start is the latest it can be.
+        # Statistics that were never reset do not say when they began: at the server's start at the latest.
         stats_since=max(since, default=server["started_at"]),
         statements={
             (row["queryid"], row["userid"]): row for row in sql.rows(_STATEMENTS.format(schema=may.schema))

@@ -14,7 +14,7 @@ from tests.faults.harness import FAULTS, Fault, judge_all, look, with_limits
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_fault(fault: Fault, demo: Deployment, healthy: tuple[Run, dict[str, Observation]]) -> None:
-    """The item fails (or has no proof any more), gate dependents are blocked at most, and everything else stays as it was."""
+    """The item fails, or loses its proof; gate dependents are blocked at most, all else stays as it was."""
     before = judge_all(*healthy)
     assert before[fault.item].verdict is Verdict.PASSED, f"not healthy before: {before[fault.item]}"
     with fault.inject(demo):
