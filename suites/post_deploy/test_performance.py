@@ -6,6 +6,7 @@ import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.db_stats import DbStatsFacts
 from pytest_deploycheck.probes.latency import LatencyFacts
 from pytest_deploycheck.probes.resources import ResourceFacts
 from pytest_deploycheck.verdict import Reason
@@ -13,6 +14,7 @@ from pytest_deploycheck.verdict import Reason
 LATENCY = ("post_deploy.performance.latency", "Response times acceptable (< 1s for most endpoints)")
 MEMORY = ("post_deploy.performance.memory", "Memory usage within limits")
 CPU = ("post_deploy.performance.cpu", "CPU usage acceptable")
+DB = ("post_deploy.performance.db", "Database performance optimized")
 
 
 @pytest.mark.smoke
@@ -117,8 +119,8 @@ def _measured_under_load(facts: ResourceFacts, limits: Limits) -> None:
     if not facts.containers and facts.require_limits:
         unproven(
             Reason.NO_EVIDENCE,
-            "no container metrics in Prometheus: let it scrape cAdvisor or the kubelet, fit "
-            "prometheus.container_selector, or set perf.require_limits = false where nothing runs in containers",
+            "no container metrics: let Prometheus scrape cAdvisor or the kubelet, fit prometheus.container_"
+            "selector, or set perf.require_limits = false where nothing runs in containers",
         )
     if facts.absent:
         unproven(Reason.NO_EVIDENCE, f"nobody measures {', '.join(facts.absent)}")
@@ -133,4 +135,63 @@ def _measured_under_load(facts: ResourceFacts, limits: Limits) -> None:
     if facts.requests_per_s < limits.traffic_min_rps:
         unproven(
             Reason.NO_TRAFFIC, f"{facts.requests_per_s:g} requests/s: an idle system is within any limit"
+        )
+
+
+@pytest.mark.checklist(DB[0], text=DB[1])
+def test_db_statements(db_stats_facts: DbStatsFacts, limits: Limits) -> None:
+    """The statements that take most time are quick, since the statistics began and also just now."""
+    often = [one for one in db_stats_facts.statements if one.calls >= limits.db_min_calls]
+    lately = [one for one in db_stats_facts.statements if one.recent_calls >= limits.db_recent_min_calls]
+    for one in often:
+        assert one.mean_s <= limits.db_mean_max_s, f"on average {one.calls} calls are slow: {one.text}"
+        assert one.slow_tail_s <= limits.db_statement_max_s, f"slow too often: {one.text}"
+    for one in lately:
+        if one.recent_mean_s is not None:
+            assert one.recent_mean_s <= limits.db_mean_max_s, f"slow in the last seconds: {one.text}"
+    if not often:
+        unproven(
+            Reason.NO_TRAFFIC,
+            f"no statement of the application was called {limits.db_min_calls} times in database "
+            f"{db_stats_facts.database}",
+        )
+    _statistics_tell(db_stats_facts, limits)
+
+
+@pytest.mark.checklist(DB[0], text=DB[1])
+def test_db_bounds(db_stats_facts: DbStatsFacts, limits: Limits) -> None:
+    """Nobody blocks, no table rots, the cache holds what is read, and copies of the data keep up."""
+    db = db_stats_facts
+    assert db.longest_lock_wait_s <= limits.db_lock_wait_max_s, f"waiting for {db.longest_lock_wait_for}"
+    assert db.longest_tx_s <= limits.db_longest_tx_s, f"a transaction stays open: {db.longest_tx_by}"
+    used = db.connections / db.connections_max
+    assert used <= limits.db_connections_max, (
+        f"{db.connections} of {db.connections_max} connections are taken"
+    )
+    if db.hit_ratio is not None and db.blocks_hit + db.blocks_read >= limits.db_hit_min_blocks:
+        assert db.hit_ratio >= limits.db_hit_ratio_min, "too many blocks are not found in the cache"
+    for table in db.tables:
+        total = table.rows + table.dead_rows
+        if total >= limits.db_dead_min_rows:
+            dead = table.dead_rows / total
+            assert dead <= limits.db_dead_ratio_max, f"{table.name}, last vacuumed {table.last_vacuum_at}"
+        if table.rows >= limits.db_big_table_rows:
+            assert table.recent_seq_scans <= limits.db_big_scans_max, (
+                f"{table.name} with {table.rows} rows is read from end to end, again and again; an index is missing"
+            )
+    deadlocks_per_h = db.deadlocks / max(db.stats_age_s, 3600) * 3600
+    assert deadlocks_per_h <= limits.db_deadlocks_per_h_max, f"{db.deadlocks} deadlocks"
+    assert db.recent_temp_bytes_per_s <= limits.db_temp_max_bytes_per_s, "queries spill to disk"
+    for replica in db.replicas:
+        if replica.lag_s is not None:
+            assert replica.lag_s <= limits.db_replica_lag_max_s, f"standby {replica.name} lags"
+    assert not db.archiver_failing, "the newest attempt to archive WAL failed"
+    _statistics_tell(db, limits)
+
+
+def _statistics_tell(db: DbStatsFacts, limits: Limits) -> None:
+    if db.stats_age_s < limits.db_stats_min_age_s:
+        unproven(
+            Reason.NO_EVIDENCE,
+            f"the statistics began {db.stats_age_s:.0f} s ago; whatever was slow before is forgotten",
         )
