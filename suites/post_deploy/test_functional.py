@@ -7,13 +7,21 @@ import pytest
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.auth import AuthFacts
+from pytest_deploycheck.probes.books import BooksFacts
+from pytest_deploycheck.probes.chain import ChainFacts
+from pytest_deploycheck.probes.db_activity import DbActivityFacts
 from pytest_deploycheck.probes.health import HealthFacts, runs
+from pytest_deploycheck.probes.round_trip import Order, RoundTripFacts
+from pytest_deploycheck.probes.token import TokenFacts
 from pytest_deploycheck.probes.wallet import WalletFacts
 from pytest_deploycheck.verdict import Reason
 
 HEALTH = "API health endpoint responding"
 AUTH = "Authentication endpoints working"
 WALLET = "Wallet operations functional"
+TOKEN = "Token purchase/redemption working"  # noqa: S105 - the checklist's wording
+CHAIN = "Blockchain integration verified"
+DB = "Database operations successful"
 
 
 @pytest.mark.smoke
@@ -201,3 +209,183 @@ def test_wallet_withdrawal_quote(wallet_facts: WalletFacts) -> None:
             assert 200 <= quote.status < 300, f"{path} answers {quote.status} to {quote.says}"
         else:
             assert 400 <= quote.status < 500, f"{path} answers {quote.status} to {quote.says}"
+
+
+@pytest.mark.checklist("post_deploy.functional.token", text=TOKEN)
+def test_token(token_facts: TokenFacts, limits: Limits) -> None:
+    """The offer is the contract's; buying and redeeming would succeed now, redeeming too much would not."""
+    facts = token_facts
+    if facts.price_wei is None:
+        unproven(Reason.NO_CONFIG, "the contract gives no price; name its function in contract.price")
+    assert facts.quote_status == 200, f"{facts.quote_path} answers {facts.quote_status}"
+    assert facts.shown_price_wei is not None or facts.quoted_wei is not None, (
+        f"{facts.quote_path} shows neither price nor cost; name their keys in api.fields"
+    )
+    at = f"at block {facts.block}"
+    if facts.shown_price_wei is not None:
+        assert facts.shown_price_wei == facts.price_wei, (
+            f"the API's price is {facts.shown_price_wei} wei, the contract's {facts.price_wei} {at}"
+        )
+    if facts.quoted_wei is not None:
+        due = facts.price_wei * facts.tokens
+        assert due <= facts.quoted_wei <= due * (1 + limits.token_fee_max), (
+            f"the API asks {facts.quoted_wei} wei for {facts.tokens} tokens, the contract {due} {at}"
+        )
+    assert facts.paused is not True, f"the contract is paused {at}"
+    assert facts.shown_paused is not True, "the API says that the token is paused"
+    for tried in (facts.buy, facts.redeem, facts.over):
+        if tried is not None and tried.sound:
+            assert not tried.reverted, f"{tried.says} as {tried.sender} would fail: {tried.reason}"
+        elif tried is not None:
+            assert tried.reverted, f"{tried.says} as {tried.sender} would succeed"
+    if facts.buy is None or facts.redeem is None or facts.over is None:
+        unproven(Reason.NO_EVIDENCE, "nobody was found who holds tokens and could try buying and redeeming")
+
+
+@pytest.mark.checklist("post_deploy.functional.token", text=TOKEN)
+def test_token_books(books_facts: BooksFacts, round_trip_facts: RoundTripFacts, limits: Limits) -> None:
+    """The newest records of both kinds agree with the chain, and a purchase just made is redeemed again."""
+    for ledger in (books_facts.purchases, books_facts.redemptions):
+        for row, problem in ledger.wrong:
+            assert not problem, f"{row}: {problem}"
+        assert not ledger.overdue, (
+            f"pending for over {limits.token_pending_max_s / 60:.0f} min: {', '.join(ledger.overdue[:5])}"
+        )
+        assert ledger.balance_moved is not False, f"the newest {ledger.kind} did not move the balance"
+    assert not books_facts.uncredited, (
+        f"{len(books_facts.uncredited)} of {books_facts.events} events on the chain have no row: "
+        f"{', '.join(books_facts.uncredited[:3])}"
+    )
+    if round_trip_facts.attempted:
+        _assert_order("purchase", round_trip_facts.purchase, round_trip_facts.tokens)
+        _assert_order("redemption", round_trip_facts.redemption, -round_trip_facts.tokens)
+        assert round_trip_facts.kept == 0, f"{round_trip_facts.kept} tokens are left over from the round trip"
+    for ledger in (books_facts.purchases, books_facts.redemptions):
+        if ledger.settled < limits.token_min_records:
+            unproven(
+                Reason.NO_TRAFFIC,
+                f"{ledger.settled} of {ledger.rows} {ledger.kind}s are settled: nothing to compare; make one",
+            )
+    assert books_facts.purchases.settled >= limits.token_min_records
+
+
+def _assert_order(kind: str, order: Order | None, tokens: int) -> None:
+    assert order is not None, f"no {kind} was tried, since the purchase before it failed"
+    assert 200 <= order.status < 300, f"the API answers {order.status} to a {kind} of the canary account"
+    assert order.transaction, f"the API answers {order.status} to a {kind} and names no transaction"
+    assert order.mined is not None, f"the {kind} {order.transaction} is not on the chain"
+    assert order.mined, f"the API accepted the {kind} {order.transaction}, but it was reverted"
+    assert order.event_tokens == abs(tokens), (
+        f"the {kind} logged {order.event_tokens} tokens, not {abs(tokens)}"
+    )
+    assert order.moved == tokens, f"the {kind} moved the balance by {order.moved} tokens, not {tokens}"
+    if order.in_books:
+        assert order.settled_s is not None, f"the {kind} is {order.row_status or 'missing'} in the database"
+    assert order.listed is not False, f"the API does not list the {kind} {order.transaction}"
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.functional.chain", text=CHAIN)
+def test_chain(chain_facts: ChainFacts, limits: Limits) -> None:
+    """Whenever it is asked, the application sees the right chain, its newest blocks and the contract."""
+    facts = chain_facts
+    assert facts.reference_chain_id == facts.chain_id, (
+        f"the reference node is on chain {facts.reference_chain_id}, the contract on {facts.chain_id}"
+    )
+    assert facts.looks, f"{facts.path} was never asked"
+    for look in facts.looks:
+        assert look.status == 200, f"{facts.path} answers {look.status}"
+        assert look.chain_id in (None, facts.chain_id), f"the API is on chain {look.chain_id}"
+        if look.contract is not None and facts.contract:
+            assert look.contract.lower() == facts.contract.lower(), f"the API uses contract {look.contract}"
+        assert look.lag is not None, f"{facts.path} names no block; name its key in api.fields"
+        assert abs(look.lag) <= limits.chain_max_lag_blocks, (
+            f"the API is at block {look.block}, the reference node at {look.head}"
+        )
+        compared = [read for read in look.reads if read.held is not None]
+        for read in compared:
+            assert read.shown == read.held, (
+                f"{read.path} shows {read.name} {read.shown}, the chain has {read.held} at block {read.block}"
+            )
+        if len(compared) < limits.chain_min_reads:
+            unproven(Reason.NO_EVIDENCE, f"the API shows {len(compared)} values of the contract to compare")
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.functional.chain", text=CHAIN)
+def test_chain_progress(chain_facts: ChainFacts, limits: Limits) -> None:
+    """The index keeps up, the queue drains, and no call of the application to its node failed meanwhile."""
+    first, last = chain_facts.looks[0], chain_facts.looks[-1]
+    before, after = chain_facts.rpc_errors
+    if before is not None and after is not None:
+        assert after - before <= limits.chain_rpc_errors_max, (
+            f"the application counted {after - before:.0f} failed calls to its node during the looks"
+        )
+    if last.queue is not None:
+        draining = first.queue is not None and last.queue < first.queue
+        assert last.queue <= limits.chain_max_queue or draining, (
+            f"{last.queue} transactions wait, and {first.queue} did before"
+        )
+    if chain_facts.indexed and last.indexer_lag is None:
+        unproven(
+            Reason.NO_EVIDENCE,
+            f"nothing tells how far the index is: neither {chain_facts.path} nor prometheus.indexer_metric; "
+            "if there is none, set contract.indexed = false",
+        )
+    assert last.indexer_lag is None or last.indexer_lag <= limits.chain_max_indexer_lag_blocks, (
+        f"the index is at block {last.indexer_block}, the chain at {last.head}"
+    )
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.functional.db", text=DB)
+def test_db(db_activity_facts: DbActivityFacts, round_trip_facts: RoundTripFacts, limits: Limits) -> None:
+    """The application's role may write and does, what it writes is there, and its transactions end well."""
+    facts, trip = db_activity_facts, round_trip_facts
+    for grant in facts.grants:
+        assert grant.reads and grant.inserts, (
+            f"{facts.app_role} may not {'insert into' if grant.reads else 'read'} {grant.table}"
+        )
+    assert not facts.absent, f"business tables do not exist: {', '.join(facts.absent)}"
+    assert not facts.read_only, f"transactions are read only by default for {', '.join(facts.read_only)}"
+    assert facts.deadlocks == 0, f"{facts.deadlocks} deadlocks in {facts.window_s:.0f} s"
+    if facts.commits + facts.rollbacks >= limits.db_rollback_min_xacts:
+        assert facts.rollback_ratio <= limits.db_rollback_ratio_max, (
+            f"{facts.rollbacks} of {facts.commits + facts.rollbacks} transactions were rolled back"
+        )
+    if trip.attempted and trip.purchase is not None:
+        assert 200 <= trip.purchase.status < 300, (
+            f"a write through the API is answered {trip.purchase.status}"
+        )
+        assert trip.purchase.row_status is not None, "a write through the API is not in the database"
+        assert trip.purchase.listed is not False, "a write through the API cannot be read back through it"
+        assert trip.repeat_same, f"the same order sent twice is another one ({trip.repeat_status})"
+        assert trip.conflict_status is not None and 400 <= trip.conflict_status < 500, (
+            f"another order under the same key is answered {trip.conflict_status}, not 409"
+        )
+    written = trip.attempted or any(count for _, count in facts.inserts)
+    if not written and facts.replica:
+        unproven(Reason.NO_CONFIG, "db.dsn leads to a replica, where no write is counted; give the primary's")
+    if not written:
+        names = ", ".join(name for name, _ in facts.inserts) or "any table: db.business_tables is empty"
+        unproven(Reason.NO_TRAFFIC, f"in {facts.window_s:.0f} s nothing was inserted into {names}")
+    assert written
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("post_deploy.functional.db", text=DB)
+def test_db_health(db_activity_facts: DbActivityFacts, limits: Limits) -> None:
+    """No session sits on a transaction, no sequence runs out, and the log holds no grave error."""
+    facts = db_activity_facts
+    for session in facts.idle:
+        assert session.idle_s <= limits.db_idle_in_tx_max_s, (
+            f"{session.role} ({session.application}) is idle in a transaction for {session.idle_s:.0f} s"
+        )
+    for name, used in facts.sequences:
+        assert used <= limits.db_sequence_used_max, f"sequence {name} has used {used:.0%} of its values"
+    if facts.log_errors is not None:
+        assert facts.log_errors <= limits.db_errors_max, (
+            f"{facts.log_errors} grave errors in the log of {facts.log_service} in the last "
+            f"{facts.log_s / 60:.0f} min: {' | '.join(facts.log_lines[:2])}"
+        )
+    assert facts.commits > 0, "not even our own transactions were counted"
