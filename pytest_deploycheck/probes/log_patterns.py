@@ -41,8 +41,6 @@ class Scanner:
             if len(value) >= SHORTEST:
                 for form in _forms(value):
                     self._names.setdefault(form, name)
-        known = sorted(self._names, key=lambda form: (-len(form), form))
-        self._values = re.compile("|".join(map(re.escape, known))) if known else None
         self._seed_words = _seed_words()
 
     @property
@@ -52,9 +50,7 @@ class Scanner:
 
     def values_in(self, line: str) -> list[str]:
         """Return the names of the secrets whose value stands in a line, in any form."""
-        if self._values is None:
-            return []
-        return list(dict.fromkeys(self._names[match[0]] for match in self._values.finditer(line)))
+        return list(dict.fromkeys(name for form, name in self._names.items() if form in line))
 
     def rules_broken(self, line: str) -> Iterator[str]:
         """Yield the rules that a line breaks."""
