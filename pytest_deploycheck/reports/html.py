@@ -108,6 +108,14 @@ def _identity(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def _shown(value: Any) -> str:
+    """Return what stands in a page for any value: bounded, nothing invisible; markup of our own as it is."""
+    if isinstance(value, Markup):
+        return value
+    text, note = bounded(str(value))
+    return visible(f"{text}… {note}" if note else text)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -116,7 +124,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else visible(str(value)),
+        finalize=_shown,
     )
     environment.globals.update(words=words, plural=words.plural)
     environment.filters.update(

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_deploycheck.record import Record
 
-_NOT_IN_MARKUP = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+_NOT_IN_MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def dumps(record: Record) -> str:
@@ -29,4 +29,6 @@ def _entry(value: Any) -> str:
 
 def _text(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.translate(_NOT_IN_MARKUP)
+    for character, escape in _NOT_IN_MARKUP.items():
+        text = text.replace(character, escape)
+    return text

@@ -12,6 +12,7 @@ import re
 
 EXCERPT_BYTES = 8_192
 """Bytes shown of one string before it is cut and its digest given."""
+_SPACIOUS = 20  # characters looked at for each one kept: the rest may have been spaces
 
 _UNSEEN = re.compile(
     "["
@@ -39,6 +40,8 @@ def _written_out(match: re.Match[str]) -> str:
 
 def one_line(text: str, limit: int = 0) -> str:
     """Return visible text on one line, its whitespace joined, cut to `limit` characters if that is not 0."""
+    if limit:
+        text = text[: _SPACIOUS * limit]
     joined = " ".join(visible(text).split())
     return joined if not limit or len(joined) <= limit else joined[: limit - 1].rstrip() + "…"
 

@@ -21,6 +21,7 @@ from pytest_deploycheck.verdict import Verdict
 _PLAIN_ANCHOR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 CODE = re.compile(r"`([^`]+)`")
 STRONG = re.compile(r"\*\*([^*]+)\*\*")
+_LONGEST_COMMAND = 10_000
 _CARRIED_OPTIONS = ("--target", "--allow", "--replay", "--as-of")
 
 
@@ -120,6 +121,7 @@ def view(record: Record) -> View:
     """Arrange a record for showing."""
     values = _filled(record.to_json())
     entries = {entry["id"]: entry for entry in values["checklist"]["items"]}
+    options = _options(values)
     blocking = set(values["decision"].get("blocking", ()))
     previous = values["baseline"].get("verdicts") or {}
     anchors = Anchors()
@@ -144,7 +146,7 @@ def view(record: Record) -> View:
             outcomes=judged.get("outcomes", ()),
             previous=previous.get(judged["item"], ""),
             blocking=judged["item"] in blocking,
-            repeat=_repeat(judged, values),
+            repeat=_repeat(judged, options),
         )
         items.append(item)
         phase = entry.get("phase_title") or entry.get("phase") or "Other items"
@@ -245,14 +247,17 @@ def _sentence(judged: Mapping[str, Any]) -> str:
     return f"{words.plural(compared, 'comparison')} {held} on {words.plural(len(seen), 'observation')}"
 
 
-def _repeat(judged: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def _repeat(judged: Mapping[str, Any], options: Sequence[str]) -> str:
     """Return the command that judges just this item again, empty if no test is bound to it."""
     tests = [str(outcome["test"]) for outcome in judged.get("outcomes", ())]
-    if not tests:
-        return ""
-    carried: dict[str, str] = {"--target": str(record["target"].get("name"))}
+    return shlex.join(["pytest", *tests, *options]) if tests else ""
+
+
+def _options(record: Mapping[str, Any]) -> list[str]:
+    """Return the options of the run's command line that decide what a test sees."""
+    carried = {"--target": str(record["target"]["name"])}
     try:
-        command = shlex.split(str(record["run"].get("command") or ""))
+        command = shlex.split(str(record["run"]["command"])[:_LONGEST_COMMAND])
     except ValueError:
         command = []
     for word, following in zip(command, [*command[1:], ""], strict=False):
@@ -260,4 +265,4 @@ def _repeat(judged: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         if option in _CARRIED_OPTIONS:
             carried[option] = value if given else following
     drill = ["--drill"] if "--drill" in command else []
-    return shlex.join(["pytest", *tests, *(part for pair in carried.items() for part in pair), *drill])
+    return [*(part for pair in carried.items() for part in pair), *drill]

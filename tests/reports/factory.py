@@ -35,7 +35,8 @@ OVERRIDES: dict[str, tuple[Verdict, str, str]] = {
         Verdict.FAILED,
         "",
         "GET /api/v1/tokens answered 120 of 120 requests in 60 s; the policy allows 100\n"
-        "assert 0 >= 1\n +  where 0 = Row(path='/api/v1/tokens', limit_n=100, sent_n=120, refused_n=0).refused_n",
+        "assert 0 >= 1\n"
+        " +  where 0 = Row(path='/api/v1/tokens', limit_n=100, sent_n=120, refused_n=0).refused_n",
     ),
     "go_live.final.backups": (
         Verdict.FAILED,
@@ -155,7 +156,8 @@ def checklist(items: int) -> Checklist:
         lines += [f"## {title}", "", "### Everything"]
         share = range(index, items, len(phases))
         lines += [
-            f"- [ ] {base.items[n % len(base.items)].text} ({n}) <!-- deploycheck: {phase}.everything.item_{n} -->"
+            f"- [ ] {base.items[n % len(base.items)].text} ({n}) "
+            f"<!-- deploycheck: {phase}.everything.item_{n} -->"
             for n in share
         ]
         lines.append("")
