@@ -53,12 +53,13 @@ def load_section(world: World) -> dict[str, Any]:
         "report_dir": "reports/load",
         "host": edge,
         "allowed_hosts": [edge],
-        "users": 5,
-        "rps": 20.0,
-        "spawn_rate": 5.0,
-        "duration_s": 10.0,
-        "endpoints": ["/health", "/token", "/chain"],
-        "critical": ["/token", "/chain"],
+        # A demonstration's load: over in a few seconds, and yet enough requests to judge each route by.
+        "users": 10,
+        "rps": 30.0,
+        "spawn_rate": 20.0,
+        "duration_s": 2.0,
+        "endpoints": ["/health", "/token", "/chain", "/me", "/wallet"],
+        "critical": ["/token", "/chain", "/wallet"],
     }
 
 

@@ -18,6 +18,8 @@ LIMITS: dict[str, float] = {
     "latency_samples": 5,
     "latency_interval_s": 0.2,
     "latency_window_s": 10,
+    "load_min_duration_s": 2,
+    "load_critical_min": 10,
     "resource_window_s": 8,
     "resource_rate_s": 4,
     "resource_min_span_s": 3,

@@ -17,6 +17,7 @@ from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.http_matrix import http_matrix
 from pytest_deploycheck.probes.latency import latency
+from pytest_deploycheck.probes.load import load
 from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.operations import operations
@@ -50,6 +51,7 @@ PROBES: tuple[Probe, ...] = (
     latency,
     resources,
     db_stats,
+    load,
     prometheus,
     grafana,
     rules,

@@ -25,6 +25,8 @@ def endpoint(target: Target, name: str) -> Endpoint:
     """Return an endpoint of the target, or say which section of the target file is missing."""
     if name in ("api", "login", "edge"):
         return Endpoint(name, "net", "target", url=target.target.base_url)
+    if name == "load":
+        return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
     section, gate, key = {
         "prometheus": ("prometheus", "prom", "url"),
         "alertmanager": ("alertmanager", "am", "url"),
