@@ -144,6 +144,7 @@ class Limits(BaseModel):
     )
     prom_retention_min_d: float = limit(15, "days", "Prometheus default")
     prom_movement_requests: int = limit(5, "requests", "own: sent by the probe, must show in the counter")
+    prom_movement_s: float = limit(30, "s", "own: two scrapes at the usual 15 s, within which they must show")
     grafana_panels_share: float = limit(0.9, "ratio", "own: panels that show data")
     grafana_window_s: float = limit(3600, "s", "own")
     rules_for_min_s: float = limit(60, "s", "own: shorter alerts flap")

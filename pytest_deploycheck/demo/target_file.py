@@ -43,6 +43,7 @@ LIMITS: dict[str, float] = {
     "db_window_min_s": 2,
     "db_window_s": 8,
     "prom_window_s": 8,
+    "prom_movement_s": 4,
     "prom_up_min": 0.6,
     "prom_scrape_age_factor": 8,
     "rules_age_factor": 8,

@@ -12,8 +12,6 @@ from pytest_deploycheck.target import Target
 from pytest_deploycheck.target.model import PrometheusSection
 from pytest_deploycheck.transports import Connections
 
-MOVEMENT_S = 12.0
-
 
 @dataclass(frozen=True)
 class ScrapeTarget:
@@ -70,7 +68,7 @@ class PrometheusFacts:
     movement: Movement | None
 
 
-@probe(facts=PrometheusFacts, deadline=40, needs=("prom_gate",), uses={"prometheus": "GET", "api": "GET"})
+@probe(facts=PrometheusFacts, deadline=60, needs=("prom_gate",), uses={"prometheus": "GET", "api": "GET"})
 def prometheus(target: Target, connect: Connections) -> PrometheusFacts:
     """Ask Prometheus for targets, their history, required metrics, and whether its counters move."""
     section = target.prometheus
@@ -98,7 +96,7 @@ def prometheus(target: Target, connect: Connections) -> PrometheusFacts:
         ),
         metrics=tuple((name, len(prom.instant(name))) for name in section.required_metrics),
         traffic_metric=section.traffic_metric,
-        movement=_movement(prom, section, connect, before, sent) if sent else None,
+        movement=_movement(prom, target, connect, before, sent) if sent else None,
     )
 
 
@@ -158,15 +156,17 @@ def _send(target: Target, connect: Connections) -> int:
 
 
 def _movement(
-    prom: PromQL, section: PrometheusSection, connect: Connections, before: dict[str, float], sent: int
+    prom: PromQL, target: Target, connect: Connections, before: dict[str, float], sent: int
 ) -> Movement:
-    """Wait for the next scrapes until the counter shows the requests, or for a dozen seconds."""
+    """Wait for the next scrapes until the counter shows the requests, or the time for it is over."""
+    section = target.prometheus
+    assert section is not None
     began = connect.now()
     while True:
         after = _traffic(prom, section)
         rises = {name: after[name] - before.get(name, 0.0) for name in after}
         waited = (connect.now() - began).total_seconds()
-        if sum(rises.values()) >= sent or waited > MOVEMENT_S or connect.remaining() < 5:
+        if sum(rises.values()) >= sent or waited > target.limits.prom_movement_s or connect.remaining() < 5:
             return Movement(sent, sum(rises.values()), tuple(sorted(rises.items())), round(waited, 2))
         connect.sleep(0.5)
 

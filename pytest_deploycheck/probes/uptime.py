@@ -92,7 +92,8 @@ def _blackbox(target: Target, connect: Connections, section: UptimeSection) -> t
         found.append(
             Monitor(
                 url=instance,
-                active=True,
+                # A series outlives its target by Prometheus's look-back of five minutes.
+                active=instance in intervals,
                 up=sample.value == 1,
                 interval_s=intervals.get(instance),
                 age_s=ages.get(instance),

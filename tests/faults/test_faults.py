@@ -8,7 +8,7 @@ from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.run import Run
 from pytest_deploycheck.verdict import Verdict
-from tests.faults import functional  # noqa: F401 - registers its faults
+from tests.faults import functional, monitoring  # noqa: F401 - they register their faults
 from tests.faults.harness import FAULTS, Fault, judge_all, look, with_limits
 
 
