@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +45,14 @@ class Browser:
     """A running Chromium; `page` opens a page in it."""
 
     def __init__(self, profile: Path) -> None:
+        self._open = ExitStack()
         self._process = subprocess.Popen(
             [find(), f"--user-data-dir={profile}", *FLAGS],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         try:
-            self._socket = connect(_address(profile, self._process), max_size=None)
+            self._socket = self._open.enter_context(connect(_address(profile, self._process), max_size=None))
         except BaseException:
             self._process.kill()
             self._process.wait()
@@ -116,7 +117,7 @@ class Browser:
 
     def close(self) -> None:
         """End the browser and wait for it."""
-        self._socket.close()
+        self._open.close()
         self._process.terminate()
         try:
             self._process.wait(10)
