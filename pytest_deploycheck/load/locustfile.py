@@ -1,8 +1,8 @@
 """The users of our load test: each asks the endpoints in turn, steadily, with the test account's token.
 
 A file for Locust, in its own processes; it can be run by hand with the environment that `runner` gives it:
-DEPLOYCHECK_LOAD (JSON: host, endpoints, rps, users, ca_file, login_path, username_field, token_names) and, where
-the endpoints need one, an account in DEPLOYCHECK_LOAD_USERNAME and DEPLOYCHECK_LOAD_PASSWORD.
+DEPLOYCHECK_LOAD (JSON: host, endpoints, rps, users, ca_file, login_path, username_field, token_names) and,
+where the endpoints need one, an account in DEPLOYCHECK_LOAD_USERNAME and DEPLOYCHECK_LOAD_PASSWORD.
 """
 
 from __future__ import annotations

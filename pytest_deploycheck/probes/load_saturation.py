@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pytest_deploycheck.observe import CannotLook, Dead
-from pytest_deploycheck.probes.promql import PromQL, client, duration
+from pytest_deploycheck.probes.promql import PromQL, Sample, client, duration
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 
@@ -16,9 +17,12 @@ WINDOW_MIN_S = 5.0
 
 @dataclass(frozen=True)
 class Saturation:
-    """One resource of one server: the share of its limit that was in use."""
+    """The share of its limit that a server used.
 
-    what: str
+    kind: memory and connections at most, processors on average.
+    """
+
+    kind: Literal["memory", "processors", "connections"]
     name: str
     share: float
 
@@ -45,11 +49,17 @@ def _read(prom: PromQL, target: Target, start: float, end: float) -> tuple[Satur
         f" / (max by ({_BY}) (container_spec_cpu_quota{chosen} / container_spec_cpu_period{chosen}) > 0)"
     )
     sessions = f"max_over_time(sum(pg_stat_activity_count){window[:-1]}:]) / max(pg_settings_max_connections)"
-    found = [("memory of", memory), ("CPU quota of", cpu), ("connections of", sessions)]
+    queries: dict[Literal["memory", "processors", "connections"], str] = {
+        "memory": memory,
+        "processors": cpu,
+        "connections": sessions,
+    }
     return tuple(
-        Saturation(
-            what, sample.label("name") or sample.label("container") or "PostgreSQL", round(sample.value, 4)
-        )
-        for what, query in found
+        Saturation(kind, _name(sample), round(sample.value, 4))
+        for kind, query in queries.items()
         for sample in prom.instant(query, end)
     )
+
+
+def _name(sample: Sample) -> str:
+    return sample.label("name") or sample.label("container") or "PostgreSQL"

@@ -5,12 +5,13 @@ An idle system is within every limit: without traffic nothing is proven.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.plots import Bars, Series
-from pytest_deploycheck.probes.promql import PromQL, client, duration
+from pytest_deploycheck.probes.promql import PromQL, client, duration, quoted
 from pytest_deploycheck.probes.resources_containers import ContainerUse, containers
 from pytest_deploycheck.probes.resources_hosts import HostUse, hosts
 from pytest_deploycheck.target import Target
@@ -18,13 +19,14 @@ from pytest_deploycheck.transports import Connections
 
 PATIENCE_S = 8.0
 """So long a look waits for a history that is only just too short."""
+_MONITORED = ("/health", "/healthz", "/livez", "/readyz", "/metrics")
 
 
 @dataclass(frozen=True)
 class ResourceFacts:
     """Containers and hosts over `window_s` seconds.
 
-    requests_per_s: by `traffic_metric` over the same window, None when there is no such metric.
+    requests_per_s: by `traffic_metric` over the same window, those of monitoring aside; None without it.
     declared: container names that the target file says must be among them.  require_limits: whether every
     container must have a memory limit.  memory, cpu, host_busy: the same numbers as plots.
     """
@@ -67,11 +69,22 @@ def resources(target: Target, connect: Connections) -> ResourceFacts:
         waited += 0.5
 
 
+def work(target: Target) -> str:
+    """Return a selector of the requests that are work: monitoring asks an idle service, too."""
+    section = target.prometheus
+    assert section is not None  # else its gate were closed
+    own = {target.health.path, target.health.version_path, *_MONITORED} - {""}
+    routes = "|".join(f"{re.escape(path)}(/.*)?" for path in sorted(own))
+    metric, _, labels = section.traffic_metric.partition("{")
+    matchers = [f"{section.route_label}!~{quoted(routes)}", labels.rstrip().removesuffix("}").strip(" ,")]
+    return f"{metric}{{{', '.join(filter(None, matchers))}}}"
+
+
 def _look(target: Target, prom: PromQL) -> ResourceFacts:
     section, limits = target.prometheus, target.limits
     assert section is not None  # else its gate were closed
     now = prom.now()
-    traffic = prom.value(f"sum(rate({section.traffic_metric}[{duration(limits.resource_window_s)}]))", now)
+    traffic = prom.value(f"sum(rate({work(target)}[{duration(limits.resource_window_s)}]))", now)
     seen = containers(prom, section.container_selector, limits, now)
     machines = hosts(prom, section.host_selector, limits, now)
     start = machines.busiest[0][0] if machines.busiest else now

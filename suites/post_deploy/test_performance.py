@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.db_stats import DbStatsFacts
 from pytest_deploycheck.probes.latency import LatencyFacts
+from pytest_deploycheck.probes.load import LoadFacts
+from pytest_deploycheck.probes.places import same_place
 from pytest_deploycheck.probes.resources import ResourceFacts
 from pytest_deploycheck.verdict import Reason
 
 LATENCY = ("post_deploy.performance.latency", "Response times acceptable (< 1s for most endpoints)")
+LOAD = ("post_deploy.performance.load", "Load testing completed")
 MEMORY = ("post_deploy.performance.memory", "Memory usage within limits")
 CPU = ("post_deploy.performance.cpu", "CPU usage acceptable")
 DB = ("post_deploy.performance.db", "Database performance optimized")
@@ -53,6 +58,75 @@ def test_latency(latency_facts: LatencyFacts, limits: Limits) -> None:
         )
     elif server.declared:
         unproven(Reason.NO_TRAFFIC, f"prometheus.latency_metric is declared, but there is {server.note}")
+
+
+@pytest.mark.checklist(LOAD[0], text=LOAD[1])
+def test_load(load_facts: LoadFacts, limits: Limits, now: datetime) -> None:
+    """This release bore the load it is meant for, on a system that counts, without errors or waiting."""
+    test, total = load_facts, load_facts.total
+    assert total.requests > 0, f"the load test made no request at all; {'; '.join(test.stopped)}"
+    assert not test.stopped, f"the load test was stopped: {'; '.join(test.stopped)}"
+    assert not test.altered, f"not as Locust wrote them: {', '.join(test.altered)}"
+    if not test.allowed_hosts:
+        unproven(Reason.NO_CONFIG, f"name {test.host} in load.allowed_hosts if a load test of it counts")
+    assert any(same_place(test.host, allowed) for allowed in test.allowed_hosts), (
+        f"the load test went to {test.host}, not to {' or '.join(test.allowed_hosts)}"
+    )
+    failed = total.failures / total.requests
+    assert failed <= limits.load_fail_ratio_max, (
+        f"{total.failures} requests failed, such as {test.errors[:3]}"
+    )
+    assert not test.exceptions, f"the load test itself is broken: {test.exceptions[:3]}"
+    assert test.users >= test.wanted_users, "fewer users than load.users asks for"
+    assert test.rps >= test.wanted_rps, "fewer requests a second than load.rps asks for"
+    assert test.duration_s >= limits.load_min_duration_s, "too short to show a leak or a full queue"
+    promised = test.rps * test.duration_s
+    good = total.requests - total.failures
+    assert good >= limits.load_rps_share_min * promised, f"{good} good requests where {promised:.0f} were due"
+    if test.users_peak is None or test.seconds is None:
+        unproven(Reason.NO_EVIDENCE, "the history of the load test is empty, so that its course is not known")
+    assert test.users_peak >= test.users, f"there were {test.users_peak} users at most"
+    slack_s = max(0.05 * test.duration_s, 2)
+    assert test.seconds >= test.duration_s - slack_s, f"the load test was over after {test.seconds:.0f} s"
+    _quick_under_load(test, limits)
+    for used in test.saturation:
+        limit = {
+            "memory": limits.memory_ratio_max,
+            "processors": limits.cpu_quota_max,
+            "connections": limits.db_connections_max,
+        }[used.kind]
+        assert used.share <= limit, f"{used.kind} of {used.name} at {used.share:.0%} during the load test"
+    if not test.released_commit:
+        unproven(Reason.NO_CONFIG, "without release.commit nobody knows whether this release was tested")
+    assert _same_commit(test.commit, test.released_commit), (
+        f"the load test was of another commit, {test.commit}"
+    )
+    age = now - datetime.fromisoformat(test.started_at)
+    if not test.made_now:
+        assert age > timedelta(minutes=-5), f"the load test claims to have begun at {test.started_at}"
+        if age.total_seconds() > limits.load_report_max_age_s:
+            unproven(Reason.STALE, f"the newest load test is {age.days} days old")
+
+
+def _quick_under_load(test: LoadFacts, limits: Limits) -> None:
+    """Judge the whole and each critical route by itself, since the whole hides one slow route."""
+    assert test.total.p95_s is not None, "the load test has no times"
+    assert test.total.p95_s <= limits.load_p95_s, "responses are slow under load"
+    for name in test.critical:
+        routes = [route for route in test.routes if route.name == name]
+        answered = sum(route.requests - route.failures for route in routes)
+        assert answered >= limits.load_critical_min, f"{name} is critical and was answered too rarely"
+        for route in routes:
+            assert (route.p95_s or 0.0) <= limits.load_p95_s, f"{name} is slow under load"
+    for route in test.routes:
+        if route.p95_s is not None:
+            assert route.p95_s <= limits.latency_hard_max_s, f"{route.name} takes very long under load"
+
+
+def _same_commit(one: str, other: str) -> bool:
+    """Compare two commits, either of which may be shortened to seven digits or more."""
+    short, full = sorted((one.lower(), other.lower()), key=len)
+    return len(short) >= 7 and full.startswith(short)
 
 
 @pytest.mark.checklist(MEMORY[0], text=MEMORY[1])
@@ -177,7 +251,7 @@ def test_db_bounds(db_stats_facts: DbStatsFacts, limits: Limits) -> None:
             assert dead <= limits.db_dead_ratio_max, f"{table.name}, last vacuumed {table.last_vacuum_at}"
         if table.rows >= limits.db_big_table_rows:
             assert table.recent_seq_scans <= limits.db_big_scans_max, (
-                f"{table.name} with {table.rows} rows is read from end to end, again and again; an index is missing"
+                f"{table.name} with {table.rows} rows is read from end to end, again and again"
             )
     deadlocks_per_h = db.deadlocks / max(db.stats_age_s, 3600) * 3600
     assert deadlocks_per_h <= limits.db_deadlocks_per_h_max, f"{db.deadlocks} deadlocks"
