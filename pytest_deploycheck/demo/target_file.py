@@ -134,7 +134,13 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
                 {"route": "/auth/login", "method": "POST", "limit": 10, "window_s": 2, "key": "ip"},
             ]
         },
-        "perf": {"endpoints": ["/health", "/me", "/wallet", "/token", "/token/quote?tokens=1", "/chain"]},
+        "perf": {
+            "endpoints": [
+                *("/health", "/health/live", "/version", "/openapi.json", "/me", "/wallet", "/transactions"),
+                *("/token", "/token/quote?tokens=1", "/chain"),
+            ],
+            "containers": ["app1", "app2", "nginx", "postgres", "valkey", "rpc"],
+        },
         "limits": LIMITS,
         **(_monitoring(world) if "standins" in running else {}),
     }

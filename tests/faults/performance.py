@@ -37,7 +37,7 @@ ONCE = {"latency_samples": 1}
 @fault(LATENCY, "two endpoints sleep", probes=("latency",), limits=ONCE)
 @contextmanager
 def slow_endpoints(demo: Deployment) -> Iterator[None]:
-    """Let two of six endpoints take longer than the limit."""
+    """Let two of ten endpoints take longer than the limit."""
     with switched(demo, slow_routes={"/chain": 1.1, "/wallet": 1.1}):
         yield
 
