@@ -65,6 +65,7 @@ class TokenContract:
         self._rpc, self._switches, self._metrics = rpc, switches, metrics
         self.address = to_checksum(address)
         self._kept: dict[str, Any] = {}
+        self._constants: tuple[str, int] | None = None  # symbol and decimals, which the code fixes
         self._lock = threading.Lock()
 
     def state(self) -> ContractState:
@@ -111,12 +112,14 @@ class TokenContract:
     def _state(self) -> ContractState:
         chain_id, block = self._rpc.batch([("eth_chainId",), ("eth_getBlockByNumber", "latest", False)])
         number = block["number"]
-        price, supply, paused, symbol, decimals = self._rpc.batch(
-            [
-                self.read(f"{name}()", number)
-                for name in ("price", "totalSupply", "paused", "symbol", "decimals")
-            ]
+        price, supply, paused = self._rpc.batch(
+            [self.read(f"{name}()", number) for name in ("price", "totalSupply", "paused")]
         )
+        if self._constants is None:
+            symbol, decimals = self._rpc.batch(
+                [self.read(f"{name}()", number) for name in ("symbol", "decimals")]
+            )
+            self._constants = (abi.text(symbol), abi.uint(decimals))
         state = ContractState(
             chain_id=int(chain_id, 16),
             block_number=int(number, 16),
@@ -124,8 +127,8 @@ class TokenContract:
             price_wei=abi.uint(price),
             total_supply=abi.uint(supply),
             paused=bool(abi.uint(paused)),
-            symbol=abi.text(symbol),
-            decimals=abi.uint(decimals),
+            symbol=self._constants[0],
+            decimals=self._constants[1],
         )
         self._metrics.head_block.set(state.block_number)
         self._metrics.head_at.set(state.head_at)

@@ -43,7 +43,8 @@ class Outcome:
     """What an execution did."""
 
     success: bool
-    gas_used: int
+    gas_used: int  # what the sender pays for
+    gas_needed: int  # before refunds, which come after the fact
     output: bytes
     logs: tuple[tuple[bytes, tuple[int, ...], bytes], ...] = ()  # address, topics, data
     created: bytes | None = None
@@ -136,7 +137,7 @@ class Machine:
         )
         transaction: Any = SpoofTransaction(unsigned, from_=sender)
         if transaction.gas < transaction.intrinsic_gas:
-            return Outcome(False, transaction.gas, b"", error="intrinsic gas too low")
+            return Outcome(False, transaction.gas, transaction.gas, b"", error="intrinsic gas too low")
         try:
             computation = state.apply_transaction(transaction)
         except ValidationError as error:
@@ -190,13 +191,14 @@ def _apply(state: ShanghaiState, accounts: Mapping[bytes, Override]) -> None:
 
 
 def _outcome(state: ShanghaiState, transaction: Any, computation: ComputationAPI) -> Outcome:
-    used = transaction.gas - computation.get_gas_remaining()
+    needed = transaction.gas - computation.get_gas_remaining()
     executor: Any = state.get_transaction_executor()
-    used -= executor.calculate_gas_refund(computation, used)
+    refund = executor.calculate_gas_refund(computation, needed)
     error = computation.error if computation.is_error else None
     return Outcome(
         success=error is None,
-        gas_used=used,
+        gas_used=needed - refund,
+        gas_needed=needed,
         output=computation.output,
         logs=tuple((address, tuple(topics), data) for address, topics, data in computation.get_log_entries()),
         created=computation.msg.storage_address if computation.msg.is_create else None,

@@ -172,12 +172,11 @@ class Methods:
         outcome = run(fields.get("gas") or GAS_LIMIT)
         if not outcome.success:
             raise _failure(outcome.output, outcome.error)
-        # Refunds come after the fact and calls keep 1/64 back, so the gas used need not suffice.
-        low, high = outcome.gas_used - 1, min(outcome.gas_used * 2, GAS_LIMIT)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if run(middle).success else (middle, high)
-        return hex(high)
+        # What was needed mostly suffices; a call keeps 1/64 back, which can make it too little.
+        gas = outcome.gas_needed
+        while not run(gas).success:
+            gas = min(gas * 64 // 63 + 1, GAS_LIMIT)
+        return hex(gas)
 
     # Development methods, as anvil names them
 
