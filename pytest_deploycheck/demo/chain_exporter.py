@@ -121,7 +121,10 @@ class ChainExporter:
             "toBlock": hex(head),
         }
         for log in _rpc(url, ("eth_getLogs", [window]))[0]:
-            self._events[ADMIN_EVENTS[log["topics"][0]]] += 1
+            name = ADMIN_EVENTS[log["topics"][0]]
+            # Ownership that comes from nobody is the deployment itself.
+            if name != "OwnershipTransferred" or int(log["topics"][1], 16) != 0:
+                self._events[name] += 1
         self._scanned = head
 
 

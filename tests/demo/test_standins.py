@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_deploycheck.demo import cadvisor, grafana
+from pytest_deploycheck.demo.contract import deploy
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.demo.standins import NAMES, switch
 from pytest_deploycheck.demo.world import World
@@ -350,6 +351,22 @@ def test_the_chain_exporter_reports_a_dead_node(world: World) -> None:
         assert "chain_head_block" not in page
     finally:
         file.write_text(before)
-    page = fetch(address)[2]
-    assert "chain_id 31337\n" in page
-    assert 'chain_contract_admin_events_total{event="OwnershipTransferred"} 1\n' in page
+    assert "chain_id 31337\n" in fetch(address)[2]
+
+
+def test_the_chain_exporter_counts_what_an_administrator_does(world: World) -> None:
+    """A pause shows at once and is counted once; the deployment itself is no act of administration."""
+
+    def reading(metric: str) -> int:
+        page = fetch(f"{world.url('chain_exporter')}/metrics")[2]
+        return next(int(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(metric))
+
+    assert reading('chain_contract_admin_events_total{event="OwnershipTransferred"}') == 0
+    before = reading('chain_contract_admin_events_total{event="Paused"}')
+    deploy.as_owner(world, "pause()")
+    try:
+        assert eventually(lambda: reading("chain_contract_paused ") == 1)
+        assert eventually(lambda: reading('chain_contract_admin_events_total{event="Paused"}') == before + 1)
+    finally:
+        deploy.as_owner(world, "unpause()")
+    assert eventually(lambda: reading("chain_contract_paused ") == 0)
