@@ -8,8 +8,8 @@ from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.run import Run
 from pytest_deploycheck.verdict import Verdict
-from tests.faults import functional, monitoring  # noqa: F401 - they register their faults
-from tests.faults.harness import FAULTS, Fault, judge_all, look, with_limits
+from tests.faults.catalog import FAULTS
+from tests.faults.harness import Fault, judge_all, look, with_limits
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)

@@ -1,0 +1,1 @@
+"""The docs are tested: complete, up to date, and their snippets work."""
