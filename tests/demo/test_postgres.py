@@ -75,8 +75,9 @@ def test_only_tls_and_the_right_password(backend: Deployment) -> None:
 
 
 def test_passwords_are_stored_as_scram(backend: Deployment) -> None:
-    """Every role that can log in has a SCRAM verifier."""
+    """Every role that can log in has a SCRAM verifier, and a new password would get one too."""
     with connect(backend, "postgres") as session:
+        assert session.execute("SHOW password_encryption").fetchone() == ("scram-sha-256",)
         rows = session.execute("SELECT rolname, left(rolpassword, 14) FROM pg_authid WHERE rolcanlogin")
         assert dict(rows.fetchall()) == dict.fromkeys(postgres.ROLES, "SCRAM-SHA-256$")
 
