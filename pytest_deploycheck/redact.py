@@ -15,7 +15,7 @@ import re
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 MASK = "[redacted]"
 SHORTEST = 6
@@ -69,7 +69,7 @@ class Redactor:
 
     def add(self, secret: str) -> None:
         """Remember a secret value; an empty one is ignored. A URL's credentials and key path count too."""
-        parts = {secret} | _url_parts(secret)
+        parts = {secret} | url_parts(secret)
         with self._lock:
             new = {part for part in parts if part.strip()} - self._secrets
             if new:
@@ -118,7 +118,7 @@ def bounded(text: str, limit: int = LONGEST_TEXT) -> str:
     return text.encode("utf-8", "replace").decode() if any("\ud800" <= c <= "\udfff" for c in text) else text
 
 
-def _url_parts(secret: str) -> set[str]:
+def url_parts(secret: str) -> set[str]:
     """Return what is secret in a URL: its password and, as RPC providers have it, a long last path part."""
     if "://" not in secret:
         return set()
@@ -127,7 +127,7 @@ def _url_parts(secret: str) -> set[str]:
         password = url.password
     except ValueError:
         return set()
-    parts = {password} if password and len(password) >= SHORTEST else set()
+    parts = {password, unquote(password)} if password and len(password) >= SHORTEST else set()
     parts |= {part for part in url.path.split("/") if len(part) >= 16}
     parts |= {pair.partition("=")[2] for pair in url.query.split("&") if len(pair.partition("=")[2]) >= 16}
     return {part for part in parts if part}

@@ -10,6 +10,7 @@ from pytest_deploycheck.demo import (
     blackbox,
     bugsink,
     cadvisor,
+    exporters,
     grafana,
     loki,
     pager,
@@ -54,6 +55,18 @@ INTENTS = {
     "queue": r"app_queue_depth",
     "error burst": r"shipper_lines_total",
 }
+_COLLECTED = ("prometheus", "alertmanager", "node", "postgres", "redis", "blackbox")
+# Servers that are not everywhere, by the items that nothing can be said of without them. The rules and the
+# dashboards look at metrics of every exporter.
+NEEDS = {
+    "post_deploy.performance.memory": ("prometheus", "node"),
+    "post_deploy.performance.cpu": ("prometheus", "node"),
+    "post_deploy.monitoring.prometheus": ("prometheus",),
+    "post_deploy.monitoring.grafana": _COLLECTED,
+    "post_deploy.monitoring.rules": _COLLECTED,
+    "post_deploy.monitoring.errors": ("bugsink",),
+    "post_deploy.monitoring.uptime": ("prometheus", "blackbox"),
+}
 # Secrets that must never be in a log, beside those of DIR/app/.env.
 LOG_SECRETS = (
     "jwt_secret",
@@ -70,16 +83,10 @@ LOG_SECRETS = (
 def target_sections(world: World) -> dict[str, dict[str, Any]]:
     """Return the sections of monitoring: each a mapping of plain values, by its name in the target file.
 
-    A server that this machine does not have gets no section, so that its items are unproven, not wrong.
+    A server that this machine does not have gets no section, and its items are named under
+    `[not_applicable]` with what is missing.
     """
     sections: dict[str, dict[str, Any]] = {
-        "alerts": {
-            "required": INTENTS,
-            "rules_dir": "release/rules",
-            "exempt_for": ["Watchdog"],
-            "runbook_base": world.url("runbooks"),
-        },
-        "grafana": _grafana(world),
         "logs": _logs(world),
         "load": reports.load_section(world),
         "reports": reports.report_section(),
@@ -92,6 +99,13 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
             "jobs": {job: len(targets) for job, targets in jobs.items()},
             "required_metrics": [*REQUIRED_METRICS, *(m for job, m in _EXPORTED.items() if job in jobs)],
         }
+        sections["alerts"] = {
+            "required": INTENTS,
+            "rules_dir": "release/rules",
+            "exempt_for": ["Watchdog"],
+            "runbook_base": world.url("runbooks"),
+        }
+        sections["grafana"] = _grafana(world)
         if blackbox.available() is None:
             sections["uptime"] = {
                 "kind": "blackbox",
@@ -115,7 +129,27 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
             "environment": "production",
             "test_account": "admin_account",
         }
-    return sections
+    missing = not_applicable()
+    return sections | ({"not_applicable": missing} if missing else {})
+
+
+def not_applicable() -> dict[str, str]:
+    """Return the items that this machine has no servers for, each with which are missing."""
+    lacking = {
+        "prometheus": prometheus.available(),
+        "alertmanager": alertmanager.available(),
+        "node": exporters.missing_node(),
+        "postgres": exporters.missing_postgres(),
+        "redis": exporters.missing_redis(),
+        "blackbox": blackbox.available(),
+        "bugsink": bugsink.available(),
+    }
+    found = {}
+    for item, needs in NEEDS.items():
+        reasons = [reason for need in needs if (reason := lacking[need])]
+        if reasons:
+            found[item] = "; ".join(reasons)
+    return found
 
 
 def standins() -> dict[str, str]:

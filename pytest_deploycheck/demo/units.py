@@ -140,7 +140,6 @@ UNITS: tuple[Unit, ...] = (
     Unit("exporters", ("certs",), module="exporters", required=False),
     Unit("blackbox", ("certs",), module="blackbox", required=False),
     Unit("shipper", ("standins",), module="shipper", required=False),
-    Unit("reports", ("apps",), module="reports", required=False),
     Unit("bugsink", ("apps",), module="bugsink", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
 )

@@ -140,7 +140,7 @@ def auth(target: Target, connect: Connections) -> AuthFacts:
         return _ask(connect, http, section.me_path, token).status
 
     renewed, session = refresh(session, http, section.refresh_path, use)
-    if renewed is not None and section.logout_path and use(session.access) >= 300:
+    if renewed is not None and section.logout_path and use(session.access) in REFUSALS:
         session = log_in(connect)  # the replay of the old refresh token ended the whole session, as it may
     return AuthFacts(
         login_path=section.login_path,
@@ -164,9 +164,10 @@ def auth(target: Target, connect: Connections) -> AuthFacts:
 
 def log_in(connect: Connections) -> Session:
     """Log the test account in for a session of our own; a refusal is the dead gate acct."""
-    session = Session.of(_patient(connect, lambda: connect.login("test_account")))
+    answer = _patient(connect, lambda: connect.login("test_account"))
+    session = Session.of(answer)
     if session is None:
-        raise Dead("acct", "login of test_account is refused after a wrong password, or gives no token")
+        raise Dead("acct", f"login of test_account answers {answer.status} and gives no token")
     connect.learn_secret(session.access)
     connect.learn_secret(session.refresh)
     return session

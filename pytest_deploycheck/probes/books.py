@@ -76,7 +76,7 @@ def books(target: Target, connect: Connections) -> BooksFacts:
         by_hash = dict(zip(hashes, receipts, strict=True))
         ledgers[kind] = _ledger(target, connect.now(), kind, rows, by_hash, rpc)
     head = rpc.number("eth_blockNumber")
-    last = max(head - target.limits.chain_max_indexer_lag_blocks, 0)
+    last = max(head - target.limits.books_max_lag_blocks, 0)
     first = max(last - target.limits.wallet_history_blocks, 0)
     events, without = uncredited(target, sql, rpc, queries, first, last)
     return BooksFacts(ledgers["purchase"], ledgers["redemption"], events, without, first, last)

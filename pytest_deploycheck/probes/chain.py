@@ -33,8 +33,8 @@ class ChainRead:
 class ChainLook:
     """The application's view at one moment, None where it does not say.
 
-    head: the reference node's newest block right before the question; a node that is itself behind shows
-    as a negative lag.  queue: transactions that wait to be sent or confirmed.
+    head, head_after: the reference node's newest block right before the question, and after it.
+    queue: transactions that wait to be sent or confirmed.
     """
 
     status: int
@@ -42,6 +42,7 @@ class ChainLook:
     contract: str | None
     block: int | None
     head: int
+    head_after: int
     indexer_block: int | None
     queue: int | None
     reads: tuple[ChainRead, ...]
@@ -125,6 +126,7 @@ def _look(target: Target, connect: Connections, http: Http, rpc: Rpc) -> ChainLo
         contract=_contract(fields, bodies),
         block=next((number for number in numbers if number is not None), None),
         head=head,
+        head_after=newest,
         indexer_block=_metric(target, connect) if indexed is None else indexed,
         queue=fields.integer(whole, "queue_depth"),
         reads=tuple(reads),

@@ -53,7 +53,7 @@ class HealthSample:
     """One answer.
 
     ok: the overall word is a good one.  word: that word.  json: the body was a JSON object.  components:
-    (name, good) as reported.  versions: what the body and the version path said in the same moment.
+    (name, good) as reported.  versions: the versions and commits that the body tells.
     age_s: how old the body's own timestamp was, None without one.  cached: the answer came from a cache
     (Age above zero, or a cache's hit header).  uncacheable: Cache-Control lets no cache answer unasked.
     leaks: what of the inside the body tells an outsider.  total_s: seconds.
@@ -86,14 +86,17 @@ class HealthSample:
 class HealthFacts:
     """All answers of the health path, and what the version path says is running there.
 
-    required: the components that the target file says must be reported.  released: the version and the
-    commit that should be running; empty when the target file names none.
+    required: the components that the target file says must be reported.  version, commit: what should be
+    running; empty when the target file does not name it.  told: the versions and commits in each answer of
+    the version path.
     """
 
     path: str
     required: tuple[str, ...]
-    released: tuple[str, ...]
+    version: str
+    commit: str
     samples: tuple[HealthSample, ...]
+    told: tuple[tuple[str, ...], ...]
 
     @property
     def p95_s(self) -> float:
@@ -101,40 +104,58 @@ class HealthFacts:
         times = sorted(sample.total_s for sample in self.samples)
         return times[max(0, -(-len(times) * 95 // 100) - 1)]
 
+    @property
+    def comparable(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What was released beside what an answer tells of the same kind, for each answer that does."""
+        found = []
+        for told in (*(sample.versions for sample in self.samples), *self.told):
+            commits = tuple(word for word in words(told) if is_commit(word))
+            versions = tuple(word for word in words(told) if not is_commit(word))
+            found += [pair for pair in ((self.version, versions), (self.commit, commits)) if all(pair)]
+        return tuple(found)
+
 
 @probe(facts=HealthFacts, deadline=30, uses={"api": "GET"})
 def health(target: Target, connect: Connections) -> HealthFacts:
     """Ask for version and health several times, each with a nonce that no cache has seen."""
     http = connect.http("api")
-    samples = []
+    samples, told = [], []
     for number in range(target.limits.health_samples):
         if number:
             connect.sleep(target.limits.health_interval_s)
         # The version first: it also opens the connection, whose cost is not the health check's.
-        versions = _released(http, target.health.version_path)
+        told.append(_released(http, target.health.version_path))
         answer = http.get(target.health.path, params={"dc": f"{connect.run_id}-{number}"})
-        samples.append(sample(answer, connect.now(), versions))
+        samples.append(sample(answer, connect.now()))
     return HealthFacts(
         path=target.health.path,
         required=tuple(target.health.components),
-        released=tuple(filter(None, (target.release.version, target.release.commit))),
+        version=target.release.version,
+        commit=target.release.commit,
         samples=tuple(samples),
+        told=tuple(told),
     )
 
 
-def runs(released: str, running: str) -> bool:
-    """Whether what runs is what was released: 1.4.2 as v1.4.2 or 1.4.2+84b7be6, a commit by its beginning."""
-    wanted = released.lower().removeprefix("v")
-    for word in re.split(r"[\s@+/:]+", running.lower()):
-        found = word.removeprefix("v")
-        if found == wanted:
-            return True
-        if re.fullmatch(r"[0-9a-f]{7,64}", found) and re.fullmatch(r"[0-9a-f]{7,64}", wanted):
-            return found.startswith(wanted) or wanted.startswith(found)
-    return False
+def is_commit(told: str) -> bool:
+    """Whether a word is a commit's hash or its beginning, rather than a version."""
+    return bool(re.fullmatch(r"(?=.*[a-f]|.{40})[0-9a-f]{7,64}", told.lower()))
 
 
-def sample(answer: Response, now: datetime, versions: tuple[str, ...] = ()) -> HealthSample:
+def agrees(released: str, told: str) -> bool:
+    """Whether what an answer tells is what was released: 1.4.2 as v1.4.2, a commit by its beginning."""
+    wanted, found = released.lower().removeprefix("v"), told.lower().removeprefix("v")
+    if is_commit(wanted) and is_commit(found):
+        return found.startswith(wanted) or wanted.startswith(found)
+    return wanted == found
+
+
+def words(told: tuple[str, ...]) -> list[str]:
+    """Return versions and commits one by one: token-api@1.4.2+84b7be6 tells of both."""
+    return [word for text in told for word in re.split(r"[\s@+/:]+", text) if re.search(r"\d", word)]
+
+
+def sample(answer: Response, now: datetime) -> HealthSample:
     """Return what one answer of the health path says at `now`."""
     body = _object(answer)
     word = _word(body)
@@ -146,7 +167,7 @@ def sample(answer: Response, now: datetime, versions: tuple[str, ...] = ()) -> H
         ok=_good(body),
         word=word[:80],
         components=_components(body),
-        versions=tuple(dict.fromkeys((*_versions(body), *versions))),
+        versions=_versions(body),
         age_s=_age(body, now),
         cached=(age.isdigit() and int(age) > 0) or bool(re.search(r"\bhit\b", hits)),
         uncacheable=_uncacheable(answer),

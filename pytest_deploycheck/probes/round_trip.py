@@ -18,8 +18,6 @@ from pytest_deploycheck.transports.rpc import Rpc
 TESTNETS = frozenset({1337, 31337, 11155111, 17000, 560048, 84532, 421614, 11155420, 80002, 97, 43113})
 """Development chains, Sepolia, Holesky, Hoodi, and the test networks of the larger other chains."""
 _POLL_S = 0.25
-_MINED_S = 40.0
-_SETTLED_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ class _Trip:
             if event.account == self._account.lower()
         ]
         moved = self._balance() - before
-        row, settled_s = self._row(kind, name) if name else (None, None)
+        row, settled_s = self._row(kind, name) if receipt else (None, None)
         return Order(
             status=answer.status,
             transaction=name,
@@ -161,7 +159,7 @@ class _Trip:
         )
 
     def _mined(self, name: str) -> dict[str, Any] | None:
-        until = time.monotonic() + _MINED_S
+        until = time.monotonic() + self._target.limits.round_trip_mined_s
         while True:
             receipt = self._rpc.call("eth_getTransactionReceipt", name)
             if isinstance(receipt, dict):
@@ -185,7 +183,7 @@ class _Trip:
             took = round(time.monotonic() - began, 2)
             if status and status.lower() in DONE:
                 return status, took
-            if took > _SETTLED_S:
+            if took > self._target.limits.round_trip_settled_s:
                 return status, None
             self._connect.sleep(_POLL_S)
 

@@ -37,9 +37,10 @@ class TokenFacts:
     """The offer and the contract behind it, read at the same block.
 
     quote_status, quoted_wei, shown_price_wei: the API's answer for `tokens` tokens; None where it does not
-    say.  shown_paused: what the API says of the contract.  price_wei, paused: the contract's own at `block`,
-    None where it has no such function.  buy, redeem, over: None when nobody was found who holds tokens or
-    ether, or the node could not try.
+    say.  shown_paused: what the API says of the contract.  named_block: which block it says its quote is
+    of.  head: the reference node's newest block right before.  price_wei, paused: the contract's own at
+    `block`, None where it has no such function.  buy, redeem, over: None when nobody was found who holds
+    tokens or ether, or the node could not try.
     """
 
     quote_path: str
@@ -48,6 +49,8 @@ class TokenFacts:
     quoted_wei: int | None
     shown_price_wei: int | None
     shown_paused: bool | None
+    named_block: int | None
+    head: int
     block: int
     price_wei: int | None
     paused: bool | None
@@ -66,12 +69,17 @@ def token(target: Target, connect: Connections) -> TokenFacts:
     """Compare the quote with the contract's price, and try buying and redeeming out without sending."""
     http, rpc, fields = connect.api(), connect.rpc(), Fields(target.api.fields)
     contract = target.contract
+    before = rpc.number("eth_blockNumber")
     answer = http.get(target.api.quote_path, params={"tokens": TOKENS})
     quote = document(answer)
     info = document(http.get(target.api.token_path)) if target.api.token_path else None
     shown = fields.get(info, "paused")
     head = rpc.number("eth_blockNumber")
-    block = min(fields.integer(quote, "block") or head, head)
+    named = fields.integer(quote, "block")
+    # An old block's price would prove nothing of a purchase that is made now.
+    block = head
+    if named is not None and before - target.limits.chain_max_lag_blocks <= named <= head:
+        block = named
     price = evm.read(rpc, contract.address, contract.price, block=hex(block))
     paused = evm.read(rpc, contract.address, contract.paused, block=hex(block))
     holder, balance = _holder(
@@ -84,6 +92,8 @@ def token(target: Target, connect: Connections) -> TokenFacts:
         quoted_wei=fields.integer(quote, "cost"),
         shown_price_wei=fields.integer(quote, "price"),
         shown_paused=shown if isinstance(shown, bool) else None,
+        named_block=named,
+        head=before,
         block=block,
         price_wei=price,
         paused=None if paused is None else bool(paused),

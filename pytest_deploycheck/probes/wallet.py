@@ -59,8 +59,8 @@ class WalletFacts:
     """Both views of the test account's wallet.
 
     checksummed: the address is in its EIP-55 spelling.  held: by the reference node at the block that the
-    API names, else at the newest block at which it agrees with the API, else at its head.  head: the
-    reference node's newest block after the look.  decimals: the token's.  other_address: the wallet of
+    API names, else at the newest block at which it agrees with the API, else at its head.  head: the reference node's newest
+    block right before the look.  decimals: the token's.  other_address: the wallet of
     test_account_b, None without that account.  quotes: empty where the product has none.
     """
 
@@ -121,7 +121,7 @@ def wallet(target: Target, connect: Connections) -> WalletFacts:
         chain_id=target.contract.chain_id,
         reference_chain_id=rpc.number("eth_chainId"),
         held=held,
-        head=rpc.number("eth_blockNumber"),
+        head=before,
         decimals=scale,
         other_address=_other(target, connect, fields),
         history_path=section.wallet_history_path,

@@ -87,7 +87,7 @@ def _svg(height: float, title: str, summary: str, parts: Sequence[Markup]) -> Ma
 
 
 def _bars(facts: Mapping[str, Any]) -> Figure:
-    unit, limit = str(facts["unit"]), _limit(facts)
+    unit, limit = _unit(facts), _limit(facts)
     bars = [(one_line(str(name)), _finite(value)) for name, value in facts["bars"]]
     shown = bars[:_MOST_ROWS]
     top = max([value for _, value in bars] + [limit or 0, 0]) * 1.08 or 1.0
@@ -95,7 +95,7 @@ def _bars(facts: Mapping[str, Any]) -> Figure:
     for place, (name, value) in enumerate(shown):
         y = 30 * place
         parts += [
-            _text(0, y + 11, name if len(name) <= 44 else name[:43] + "…"),
+            _text(0, y + 11, one_line(name, 48 - len(_quantity(value, unit)))),
             _text(WIDTH, y + 11, _quantity(value, unit), "end"),
             _rect(0, y + 16, WIDTH, 7, "pt0", "#d8dde3"),
             _rect(0, y + 16, WIDTH * max(value, 0) / top, 7),
@@ -115,7 +115,7 @@ def _bars(facts: Mapping[str, Any]) -> Figure:
 
 
 def _histogram(facts: Mapping[str, Any]) -> Figure:
-    unit, limit = str(facts["unit"]), _limit(facts)
+    unit, limit = _unit(facts), _limit(facts)
     buckets = [(_finite(edge), int(_finite(count))) for edge, count in facts["buckets"]]
     total = sum(count for _, count in buckets)
     top = max(count for _, count in buckets) or 1
@@ -164,7 +164,7 @@ def _ordinal(buckets: Sequence[tuple[float, int]], value: float) -> float:
 
 
 def _series(facts: Mapping[str, Any]) -> Figure:
-    unit, limit = str(facts["unit"]), _limit(facts)
+    unit, limit = _unit(facts), _limit(facts)
     points = [(_finite(at), _finite(value)) for at, value in facts["points"]]
     values = sorted(value for _, value in points)
     first, last = points[0][0], points[-1][0]
@@ -240,6 +240,10 @@ def _span(facts: Mapping[str, Any]) -> Figure:
     title = one_line(str(facts["title"]))
     summary += f" From {words.moment(facts['start'])} to {words.moment(facts['end'])}."
     return Figure(title, summary, _svg(46, title, summary, parts))
+
+
+def _unit(facts: Mapping[str, Any]) -> str:
+    return one_line(str(facts["unit"]), 16)
 
 
 def _in(unit: str) -> str:

@@ -324,8 +324,9 @@ class RateSection(Section):
 
 
 class TlsSection(Section):
-    """`[tls]`: endpoints as host:port; the default is the base URL's. `allow` names what is accepted beyond
-    the profile: a protocol's number ("1.1"), an IANA suite, a curve, a known attack ("early data").
+    """`[tls]`: endpoints as host:port; the default is the base URL's.
+
+    `allow` names what is accepted beyond the profile: a protocol's number ("1.1"), an IANA suite, a curve, a known attack ("early data").
     """
 
     endpoints: list[Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")]] = []

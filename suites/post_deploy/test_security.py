@@ -290,10 +290,12 @@ def test_logs(log_scan_facts: LogScanFacts, limits: Limits) -> None:
     if facts.planted is not None:
         assert facts.planted.leaked_password == 0, "the password of a failed login stands in a log"
         assert facts.planted.leaked_bearer == 0, "a bearer token that was sent stands in a log"
-    assert facts.public_status in (None, 0, 401, 403, 404), "the log's own pages are open to anybody"
-    for service, lines in facts.scanned:
-        if lines < limits.logs_min_lines:
-            unproven(Reason.NO_EVIDENCE, f"no line of {service!r} was there to read")
+    assert facts.public_status is None or not 200 <= facts.public_status < 300, (
+        "the log's own pages are open to anybody"
+    )
+    for scan in facts.scanned:
+        if scan.lines < limits.logs_min_lines:
+            unproven(Reason.NO_EVIDENCE, f"no line of {scan.service!r} was there to read")
     if not facts.known_secrets:
         unproven(
             Reason.NO_CONFIG, "no secret to look for by value; name some in logs.secrets or logs.env_file"

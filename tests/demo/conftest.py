@@ -34,7 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Run the monitoring with what it measures but the app; tests must leave it as they found it."""
+    """Run the monitoring with what it measures, without the edge; tests must leave it as they found it."""
     with Deployment.only(tmp_path_factory.mktemp("monitored"), *MONITORING) as deployment:
         yield deployment
 

@@ -17,7 +17,7 @@ TAGS = frozenset(
     tfoot tr th td fieldset legend input label figure figcaption script""".split()
 )
 ATTRIBUTES = frozenset(
-    """lang charset http-equiv content name id class href rel aria-hidden aria-label aria-labelledby
+    """data-v lang charset http-equiv content name id class href rel aria-hidden aria-label aria-labelledby
     role scope open type autocomplete checked for width height viewBox preserveAspectRatio d fill stroke
     stroke-width stroke-linecap stroke-linejoin stroke-dasharray cx cy r x y x1 y1 x2 y2 points text-anchor
     font-size""".split()

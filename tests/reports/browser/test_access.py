@@ -108,16 +108,13 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser,
     with browser.page() as page:
         page.open(page_file.as_uri())
         seen = []
-        for _ in range(70):
+        while not seen or not seen[-1]["item"]:
             page.key("Tab", 9)
             seen.append(page.run(FOCUSED))
+            assert len(seen) < 200, "no item was reached"
         assert seen[0]["text"] == "Skip to the decision"
         assert [stop for stop in seen if stop["outline"] < 2 or not stop["visible"]] == []
         assert {stop["tag"] for stop in seen} >= {"A", "INPUT", "SUMMARY"}
-        while page.run("document.activeElement.tagName") != "SUMMARY" or not page.run(
-            "document.activeElement.parentElement.matches('.it')"
-        ):
-            page.key("Tab", 9)
         before = page.run("document.activeElement.parentElement.open")
         page.key("Enter", 13, "\r")
         assert page.run("document.activeElement.parentElement.open") is not before
@@ -137,7 +134,7 @@ def test_arrow_keys_move_through_the_filters(browser: Browser, page_file: Path) 
 FOCUSED = """(() => {
   const e = document.activeElement, shown = e.tagName == 'INPUT' ? e.nextElementSibling : e;
   const box = shown.getBoundingClientRect(), style = getComputedStyle(shown);
-  return {tag: e.tagName, text: shown.textContent.trim().slice(0, 40),
+  return {tag: e.tagName, item: e.matches('.it > summary'), text: shown.textContent.trim().slice(0, 40),
           outline: style.outlineStyle == 'none' ? 0 : parseFloat(style.outlineWidth),
           visible: box.width > 1 && box.bottom > 0 && box.top < innerHeight};
 })()"""

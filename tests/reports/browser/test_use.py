@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import unicodedata
 from pathlib import Path
 
 from pypdf import PdfReader
@@ -119,5 +120,5 @@ def test_print_holds_every_item_comparison_and_the_decision_on_each_page(
 
 
 def _squeezed(text: str) -> str:
-    """Return text without any white space, since a PDF keeps lines and not words."""
-    return re.sub(r"\s", "", text)
+    """Return text without white space and ligatures, since a PDF keeps shapes and lines, not words."""
+    return re.sub(r"\s", "", unicodedata.normalize("NFKC", text))

@@ -1,0 +1,1 @@
+"""Tests of the probes: what they read from real answers and from strange ones."""

@@ -1,0 +1,1 @@
+"""Tests of the checks as functions: made-up facts, one of which is wrong."""
