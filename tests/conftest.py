@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.observe import Observation
@@ -14,6 +15,9 @@ from pytest_deploycheck.target import load
 from tests.faults.harness import all_probes, look
 
 pytest_plugins = ["pytester"]
+# Two busy cores are no reason to fail a property.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
