@@ -3,11 +3,12 @@
 PYTHON ?= python3
 PIP = .venv/bin/pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test lint setup-demo setup-test
+.PHONY: help demo test test-all lint setup-demo setup-test
 
 help:
 	@echo "make demo   start a real deployment, judge it, leave evidence/report.html (no root needed)"
 	@echo "make test   install what the tests need (root: Debian packages) and run them"
+	@echo "make test-all   the slow tests too: faults, hostile targets, the demo, the page in a browser"
 	@echo "make lint   ruff and mypy"
 
 .venv/bin/pip:
@@ -30,8 +31,16 @@ demo: .venv/.demo
 setup-test: .venv/.test
 	@tests/setup.sh
 
+# The quick tests: everything but the slow folders below.
+QUICK = tests/core tests/docs tests/plugin tests/probes tests/suites tests/reports/test_html.py \
+	tests/faults/test_matrix.py tests/faults/test_worlds.py
+
 test: setup-test
-	@CI=$${CI:-true} .venv/bin/python -m pytest -n 2 --dist loadgroup
+	@CI=$${CI:-true} .venv/bin/python -m pytest -n 2 --dist loadfile $(QUICK)
+
+# Every fault of every item, hostile targets, the demo's own tests and the page in a browser as well.
+test-all: setup-test
+	@CI=$${CI:-true} .venv/bin/python -m pytest -n 2 --dist loadfile tests
 
 lint: .venv/.test
 	@.venv/bin/ruff check .

@@ -1,0 +1,116 @@
+"""Facts as people read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_deploycheck.plots import Bars
+from pytest_deploycheck.record import jsonable
+from pytest_deploycheck.reports.facts import Bounds, Entries, Fields, Plot, Table, Text, tree
+
+from .world import FACTS
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def test_fields_keep_their_order_and_say_their_units() -> None:
+    """A mapping becomes named values in the probe's order, units taken from the names."""
+    node = tree({"zeta_s": 0.5, "alpha_bytes": 2048, "beta": None})
+    assert node == Fields(
+        (("zeta", Text("500 ms")), ("alpha", Text("2 KiB (2048 bytes)")), ("beta", Text("none")))
+    )
+
+
+def test_entries_of_one_shape_become_a_table() -> None:
+    """A list of like mappings with few short fields is a table with the units in its cells."""
+    node = tree([{"mount": "/", "free_pct": 61.2}, {"mount": "/var", "free_pct": 4.0}])
+    assert node == Table(("mount", "free"), (("/", "61.2 %"), ("/var", "4 %")))
+
+
+def test_entries_with_long_or_many_or_other_fields_do_not() -> None:
+    """Long cells, more than five columns, nested values and differing shapes are listed instead."""
+    for rows in (
+        [{"a": "x" * 60}],
+        [{str(n): n for n in range(6)}],
+        [{"a": {"b": 1}}],
+        [{"a": 1}, {"b": 1}],
+        [{"a": "line\nline"}],
+    ):
+        assert isinstance(tree(rows), Entries)
+
+
+def test_short_lists_stand_on_one_line() -> None:
+    """A list of short values is said in a row, a long one entry by entry."""
+    assert tree([200, 200, 401]) == Text("200, 200, 401")
+    assert isinstance(tree(["word " * 10] * 4), Entries)
+    assert tree([]) == Text("none")
+    assert tree({}) == Text("none")
+
+
+def test_text_with_lines_keeps_them() -> None:
+    """A log excerpt is a block of its own."""
+    assert tree("one\ntwo") == Text("one\ntwo", block=True)
+
+
+def test_a_plot_is_drawn_and_a_broken_one_is_listed() -> None:
+    """A mapping with the key `plot` becomes a figure; one whose numbers make no sense stays fields."""
+    assert isinstance(tree(jsonable(Bars("t", "s", (("a", 1.0),)))), Plot)
+    for broken in ({"plot": "bars"}, {"plot": "bars", "title": "", "unit": "", "bars": []}, {"plot": "pie"}):
+        assert isinstance(tree(broken), Fields)
+
+
+def test_what_is_left_out_is_counted() -> None:
+    """Entries beyond the bound are counted, strings beyond it named with size and digest."""
+    bounds = Bounds(excerpt=100, entries=3)
+    assert tree(list(range(9)), bounds) == Text("0, 1, 2 … 6 more, 9 in all")
+    table = tree([{"a": n} for n in range(9)], bounds)
+    assert isinstance(table, Table)
+    assert (len(table.rows), table.more) == (3, "6 more, 9 in all")
+    fields = tree({str(n): n for n in range(9)}, bounds)
+    assert isinstance(fields, Fields)
+    assert (len(fields.entries), fields.more) == (3, "6 more, 9 in all")
+    cut = tree("x" * 200, bounds)
+    assert isinstance(cut, Text)
+    assert cut.text == "x" * 100
+    assert cut.note.startswith("truncated, 200 bytes, sha256 ")
+
+
+def test_deep_nesting_ends_in_an_excerpt() -> None:
+    """A value nested a thousand levels deep is cut off, not a crash."""
+    value: Any = "bottom"
+    for _ in range(1000):
+        value = {"down": [value]}
+    node = tree(value)
+    depth = 0
+    while isinstance(node, (Fields, Entries)):
+        inner = node.entries[0]
+        node, depth = (inner[1] if isinstance(inner, tuple) else inner), depth + 1
+    assert isinstance(node, Text)
+    assert depth == 8
+
+
+@given(JSON)
+def test_any_json_value_can_be_shown(value: Any) -> None:
+    """No JSON value is refused."""
+    assert tree(value).kind in ("text", "fields", "table", "entries", "plot")
+
+
+def test_the_worlds_facts_hold_every_kind_of_node() -> None:
+    """The facts that the page's tests use exercise each kind of node, so that the page shows each."""
+    kinds: set[str] = set()
+
+    def walk(node: Any) -> None:
+        kinds.add(node.kind)
+        for entry in getattr(node, "entries", ()):
+            walk(entry[1] if isinstance(entry, tuple) else entry)
+
+    for facts in FACTS.values():
+        walk(tree(jsonable(facts)))
+    assert kinds == {"text", "fields", "table", "entries", "plot"}
