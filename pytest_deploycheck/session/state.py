@@ -21,7 +21,7 @@ from pytest_deploycheck.session.evidence import KEY
 from pytest_deploycheck.verdict import Reason
 
 
-@dataclass
+@dataclass(eq=False)  # pytest keeps plugins in sets
 class State:
     """What the hooks share. `run` is None when no target was given; the facts are unproven then."""
 
