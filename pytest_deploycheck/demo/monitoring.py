@@ -111,7 +111,6 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
                 "kind": "blackbox",
                 "url": world.url("prometheus"),
                 "urls": list(blackbox.probed(world)),
-                "exporter": world.url("blackbox"),
                 "instance": blackbox.VANTAGE,
                 "agent_patterns": [blackbox.AGENT],
                 "contacts": len(pager.CHANNELS),
