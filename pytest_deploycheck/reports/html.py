@@ -28,7 +28,7 @@ from pytest_deploycheck.reports.text import bounded, one_line, visible
 from pytest_deploycheck.reports.view import CODE, STRONG, Anchors, view
 
 LARGEST_PAGE = 10_000_000
-"""Bytes above which excerpts are cut much shorter, with their digests (docs/reports.md)."""
+"""Bytes above which excerpts are cut much shorter, with their digests."""
 
 
 def render(record: Record) -> str:

@@ -105,7 +105,7 @@ def _bars(facts: Mapping[str, Any]) -> Figure:
     if limit is not None:
         above = sum(value > limit for _, value in bars)
         summary += f" Limit {_quantity(limit, unit)}: {above} of {len(bars)} above it."
-        x = WIDTH * limit / top
+        x = WIDTH * max(limit, 0) / top
         parts += [_line(x, 30 * place + 13, x, 30 * place + 26, "pl") for place in range(len(shown))]
         parts.append(_text(min(x, WIDTH - 4), height + 8, "limit", "end"))
         height += 12

@@ -1,4 +1,4 @@
-"""The latency probe: what counts as an answer, which endpoints are asked, what the server's histogram says."""
+"""The latency probe: what counts as an answer, and which endpoints are asked."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser,
     """Tab goes from the skip link through contents, filters and items, each with a visible focus (R7)."""
     with browser.page() as page:
         page.open(page_file.as_uri())
-        seen = []
+        seen: list[dict[str, Any]] = []
         while not seen or not seen[-1]["item"]:
             page.key("Tab", 9)
             seen.append(page.run(FOCUSED))
