@@ -44,8 +44,9 @@ def _render(record: Record, data: str, bounds: Bounds) -> str:
     shown = view(record)
     anchors = Anchors([item.anchor for item in shown.items])
     observations = [
-        {**seen, "anchor": anchors.make(f"probe.{seen['probe']}"), "node": _node(seen, bounds)}
+        {**seen, "anchor": anchors.make(f"probe.{seen['probe']}"), "node": node, "plots": _plots(node)}
         for seen in shown.record["observations"]
+        for node in [_node(seen, bounds)]
     ]
     style = stylesheet(shown)
     return (
@@ -73,6 +74,15 @@ def _render(record: Record, data: str, bounds: Bounds) -> str:
 
 def _node(seen: Mapping[str, Any], bounds: Bounds) -> facts.Node | None:
     return None if seen["facts"] is None else facts.tree(seen["facts"], bounds)
+
+
+def _plots(node: facts.Node | None) -> int:
+    """Return how many plots are among an observation's facts."""
+    if isinstance(node, facts.Fields):
+        return sum(_plots(entry) for _, entry in node.entries)
+    if isinstance(node, facts.Entries):
+        return sum(_plots(entry) for entry in node.entries)
+    return int(isinstance(node, facts.Plot))
 
 
 def _places(record: Mapping[str, Any]) -> Mapping[str, list[str]]:
