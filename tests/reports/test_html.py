@@ -367,5 +367,5 @@ def test_templates_of_others_are_not_evaluated(evil_page: str) -> None:
     ],
 )
 def test_only_plain_web_addresses_become_links(address: str, linked: bool) -> None:
-    """http and https with a host and nothing odd in them are linked; all else is shown as text (R8)."""
+    """Addresses with http(s), a host and nothing odd in them are linked; all else is shown as text (R8)."""
     assert html.web(address) == (address if linked else "")
