@@ -22,10 +22,11 @@ from markupsafe import Markup, escape
 
 from pytest_deploycheck.record import Record
 from pytest_deploycheck.reports import facts, json, words
+from pytest_deploycheck.reports.anchors import Anchors
 from pytest_deploycheck.reports.facts import Bounds
 from pytest_deploycheck.reports.style import stylesheet
 from pytest_deploycheck.reports.text import bounded, one_line, visible
-from pytest_deploycheck.reports.view import CODE, STRONG, Anchors, view
+from pytest_deploycheck.reports.view import CODE, STRONG, compared, view
 
 LARGEST_PAGE = 10_000_000
 """Bytes above which excerpts are cut much shorter, with their digests."""
@@ -139,6 +140,7 @@ def _environment() -> Environment:
     environment.globals.update(words=words, plural=words.plural)
     environment.filters.update(
         {
+            "compared": compared,
             "class": words.verdict_class,
             "line": lambda value, limit=0: one_line(str(value), limit),
             "reason": words.reason,
