@@ -98,7 +98,7 @@ def _flow(
 ) -> ServiceFlow:
     selector = client.selector(service)
     now = connect.now().timestamp()
-    newest = client.lines(selector, now - target.limits.logs_gap_window_s, now, limit=1)
+    newest = client.lines(selector, now - target.limits.logs_lookback_s, now, limit=1)
     bucket = target.limits.logs_gap_max_s
     counts = client.counts(selector, now - target.limits.logs_gap_window_s, now, bucket)
     total = sum(count for _, count in counts)
