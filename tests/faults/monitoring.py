@@ -191,7 +191,9 @@ def agent_stopped(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(LOGS, "a service is missing", probes=("log_flow",), limits={"logs_gap_window_s": 2, "logs_lookback_s": 2})
+@fault(
+    LOGS, "a service is missing", probes=("log_flow",), limits={"logs_gap_window_s": 2, "logs_lookback_s": 2}
+)
 @contextmanager
 def service_missing(demo: Deployment) -> Iterator[None]:
     """Let the lines of an instance arrive under another name."""
