@@ -58,7 +58,7 @@ class Front:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                seen["status"] = message["status"]
+                seen.update(status=message["status"], started=True)
                 headers = MutableHeaders(scope=message)
                 headers["Instance"] = self.parts.settings.instance
                 headers.setdefault("Cache-Control", "no-store")
@@ -68,7 +68,10 @@ class Front:
         try:
             await self._answer(request, template, reading, sending)
         except Exception as error:
-            await self._failed(request, template, error, reading, sending)
+            self._failed(request, template, error)
+            if not seen.get("started"):
+                response = problems.answer(request, 500, problems.FAILED)
+                await response(request.scope, reading, sending)
         finally:
             self._record(request, route, template, seen["status"], time.perf_counter() - started, bytes(body))
 
@@ -84,9 +87,8 @@ class Front:
         else:
             await self._app(request.scope, receive, send)
 
-    async def _failed(
-        self, request: Request, template: str, error: Exception, receive: Receive, send: Send
-    ) -> None:
+    def _failed(self, request: Request, template: str, error: Exception) -> None:
+        """Report an error; the framework has mostly answered already, and a second answer breaks the connection."""
         parts, request_id = self.parts, request.state.request_id
         parts.metrics.errors.inc()
         event_id = None
@@ -95,8 +97,6 @@ class Front:
         parts.log.exception(
             "unexpected_error", error, route=template, request_id=request_id, event_id=event_id
         )
-        response = problems.answer(request, 500, "Something went wrong; it has been reported.")
-        await response(request.scope, receive, send)
 
     def _record(
         self, request: Request, route: Route | None, template: str, status: int, took_s: float, body: bytes

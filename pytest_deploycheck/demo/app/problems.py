@@ -22,6 +22,9 @@ class Problem(Exception):
         self.status, self.detail, self.headers = status, detail, dict(headers or {})
 
 
+FAILED = "Something went wrong; it has been reported."
+
+
 def unauthorized(detail: str, error: str | None = None) -> Problem:
     """Return a 401 with its challenge (RFC 6750)."""
     challenge = 'Bearer realm="tokens"' + (f', error="{error}"' if error else "")
@@ -49,6 +52,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def refused(request: Request, error: Problem) -> JSONResponse:
         return answer(request, error.status, error.detail, error.headers)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, 500, FAILED)
 
     @app.exception_handler(HTTPException)
     async def framework(request: Request, error: HTTPException) -> JSONResponse:
