@@ -172,6 +172,7 @@ def _grafana(world: World) -> dict[str, Any]:
         "url": world.url("grafana"),
         "token": {"file": "secrets/grafana_token"},
         "dashboards": [board["uid"] for board in boards],
+        "dashboards_dir": "release/dashboards",
         "required_panels": ["Requests", "Error ratio", "Response time"],
     }
 
