@@ -38,7 +38,8 @@ def watch(environment: Any, **_: Any) -> None:
         if isinstance(environment.runner, WorkerRunner):
             environment.runner.send_message("deploycheck_stop", {})
         else:
-            environment.runner.quit()
+            # A greenlet of its own: it ends the users, one of whom may have called us.
+            gevent.spawn(environment.runner.quit)
 
     def look() -> None:
         while not _stopped:

@@ -17,6 +17,7 @@ from typing import Any
 import requests
 from gevent.lock import Semaphore
 from locust import HttpUser, constant_throughput, events, task
+from locust.exception import StopUser
 from locust.runners import MasterRunner
 
 PLAN = json.loads(os.environ["DEPLOYCHECK_LOAD"])
@@ -115,6 +116,8 @@ class Reader(HttpUser):
 
     def on_start(self) -> None:
         """Trust what the target file trusts, and nothing that this machine's environment says."""
+        if PROBLEMS:
+            raise StopUser
         self.client.trust_env = False
         self.client.verify = VERIFY
 

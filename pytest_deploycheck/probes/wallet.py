@@ -59,9 +59,9 @@ class WalletFacts:
     """Both views of the test account's wallet.
 
     checksummed: the address is in its EIP-55 spelling.  held: by the reference node at the block that the
-    API names, else at the newest block at which it agrees with the API, else at its head.  head: the reference node's newest
-    block right before the look.  decimals: the token's.  other_address: the wallet of
-    test_account_b, None without that account.  quotes: empty where the product has none.
+    API names, else at the newest block at which it agrees with the API, else at its head.  head: the
+    reference node's newest block right before the look.  decimals: the token's.  other_address: the
+    wallet of test_account_b, None without that account.  quotes: empty where the product has none.
     """
 
     path: str

@@ -107,12 +107,27 @@ def _list(value: Sequence[Any], bounds: Bounds, unit: str, depth: int) -> Node:
         return Text("none")
     if all(isinstance(entry, Mapping) for entry in value) and (table := _table(value, bounds)) is not None:
         return table
+    if (pairs := _pairs(value, bounds, depth)) is not None:
+        return pairs
     nodes = tuple(tree(entry, bounds, unit=unit, depth=depth + 1) for entry in value[: bounds.entries])
     texts = [node.text for node in nodes if isinstance(node, Text) and not node.block and not node.note]
     if len(texts) == len(nodes) and sum(map(len, texts)) + 2 * len(texts) <= _LONGEST_INLINE:
         more = _more(len(value), bounds)
         return Text(", ".join(texts) + (f" … {more}" if more else ""))
     return Entries(nodes, _more(len(value), bounds))
+
+
+def _pairs(value: Sequence[Any], bounds: Bounds, depth: int) -> Fields | None:
+    """Return a list of (name, value) pairs as fields, the names as they are; None if it is no such list."""
+    if not all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) and p[0] for p in value):
+        return None
+    if len({name for name, _ in value}) < len(value):
+        return None
+    entries = tuple(
+        (bounded(name, 200)[0], tree(entry, bounds, depth=depth + 1))
+        for name, entry in value[: bounds.entries]
+    )
+    return Fields(entries, _more(len(value), bounds))
 
 
 def _table(value: Sequence[Mapping[str, Any]], bounds: Bounds) -> Table | None:

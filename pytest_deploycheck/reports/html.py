@@ -22,10 +22,11 @@ from markupsafe import Markup, escape
 
 from pytest_deploycheck.record import Record
 from pytest_deploycheck.reports import facts, json, words
+from pytest_deploycheck.reports.anchors import Anchors
 from pytest_deploycheck.reports.facts import Bounds
 from pytest_deploycheck.reports.style import stylesheet
 from pytest_deploycheck.reports.text import bounded, one_line, visible
-from pytest_deploycheck.reports.view import CODE, STRONG, Anchors, view
+from pytest_deploycheck.reports.view import CODE, STRONG, compared, view
 
 LARGEST_PAGE = 10_000_000
 """Bytes above which excerpts are cut much shorter, with their digests."""
@@ -44,8 +45,9 @@ def _render(record: Record, data: str, bounds: Bounds) -> str:
     shown = view(record)
     anchors = Anchors([item.anchor for item in shown.items])
     observations = [
-        {**seen, "anchor": anchors.make(f"probe.{seen['probe']}"), "node": _node(seen, bounds)}
+        {**seen, "anchor": anchors.make(f"probe.{seen['probe']}"), "node": node, "plots": _plots(node)}
         for seen in shown.record["observations"]
+        for node in [_node(seen, bounds)]
     ]
     style = stylesheet(shown)
     return (
@@ -73,6 +75,15 @@ def _render(record: Record, data: str, bounds: Bounds) -> str:
 
 def _node(seen: Mapping[str, Any], bounds: Bounds) -> facts.Node | None:
     return None if seen["facts"] is None else facts.tree(seen["facts"], bounds)
+
+
+def _plots(node: facts.Node | None) -> int:
+    """Return how many plots are among an observation's facts."""
+    if isinstance(node, facts.Fields):
+        return sum(_plots(entry) for _, entry in node.entries)
+    if isinstance(node, facts.Entries):
+        return sum(_plots(entry) for entry in node.entries)
+    return int(isinstance(node, facts.Plot))
 
 
 def _places(record: Mapping[str, Any]) -> Mapping[str, list[str]]:
@@ -129,6 +140,7 @@ def _environment() -> Environment:
     environment.globals.update(words=words, plural=words.plural)
     environment.filters.update(
         {
+            "compared": compared,
             "class": words.verdict_class,
             "line": lambda value, limit=0: one_line(str(value), limit),
             "reason": words.reason,

@@ -168,7 +168,8 @@ def _series(facts: Mapping[str, Any]) -> Figure:
     points = [(_finite(at), _finite(value)) for at, value in facts["points"]]
     values = sorted(value for _, value in points)
     first, last = points[0][0], points[-1][0]
-    low, high = min(values[0], limit or 0, 0), max(values[-1], limit or 0) or 1.0
+    low, high = min(values[0], limit or 0, 0), max(values[-1], limit or 0, 0)
+    high += 0 if high > low else 1
     high += (high - low) * 0.05
     base, left = 122.0, 0.0
     width = (last - first) or 1.0

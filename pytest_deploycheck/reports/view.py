@@ -5,7 +5,6 @@ The counts of all reports come from here, so they cannot disagree.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shlex
 from collections import Counter
@@ -15,13 +14,16 @@ from typing import Any
 
 from pytest_deploycheck.record import Record
 from pytest_deploycheck.reports import words
+from pytest_deploycheck.reports.anchors import Anchors
 from pytest_deploycheck.reports.text import one_line
 from pytest_deploycheck.verdict import Verdict
 
-_PLAIN_ANCHOR = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 CODE = re.compile(r"`([^`]+)`")
 STRONG = re.compile(r"\*\*([^*]+)\*\*")
 _LONGEST_COMMAND = 10_000
+MOST_VALUES = 12
+"""Distinct values shown for one assertion that ran many times; the data holds them all."""
+
 _CARRIED_OPTIONS = ("--target", "--allow", "--replay", "--as-of")
 
 
@@ -66,6 +68,16 @@ class ItemView:
     def summary(self) -> str:
         """The verdict's sentence, its first line only."""
         return one_line(self.sentence.split("\n", 1)[0])
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One assertion with the values it saw: (values, how often) in order, `more` beyond those shown."""
+
+    expression: str
+    line: int
+    values: tuple[tuple[str, int], ...]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -208,32 +220,20 @@ def tally(items: Sequence[ItemView]) -> dict[str, int]:
     return {name.value: found[name.value] for name in Verdict if found[name.value]}
 
 
-class Anchors:
-    """Makes fragment identifiers: the name itself where it may be one, unique within a page."""
-
-    def __init__(self, taken: Sequence[str] = ()) -> None:
-        self._taken = set(taken) | set(RESERVED)
-
-    def make(self, name: str) -> str:
-        """Return an anchor for `name`; a second call with the same name gives another one."""
-        plain = name if _PLAIN_ANCHOR.fullmatch(name) and len(name) <= 120 else ""
-        base = plain or "x-" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        anchor, copy = base, 2
-        while anchor in self._taken:
-            anchor, copy = f"{base}--{copy}", copy + 1
-        self._taken.add(anchor)
-        return anchor
-
-
-RESERVED = (
-    "top", "main", "decision", "changed", "blocking", "counts", "items", "claims", "signoffs", "observations",
-    "coverage", "verify", "data", "requests", "gates", "causes", "deploycheck-data", "identity",
-)  # fmt: skip
-"""Anchors of the page itself, which no item may take."""
-
-
 def _rank(name: str) -> int:
     return [verdict.value for verdict in Verdict].index(name)
+
+
+def compared(comparisons: Sequence[Mapping[str, Any]]) -> list[Compared]:
+    """Group the comparisons of a test that stand in the same place, as those in a loop do."""
+    groups: dict[tuple[str, int], dict[str, int]] = {}
+    for comparison in comparisons:
+        values = groups.setdefault((comparison["expression"], comparison["line"]), {})
+        values[comparison["values"]] = values.get(comparison["values"], 0) + 1
+    return [
+        Compared(expression, line, tuple(values.items())[:MOST_VALUES], max(len(values) - MOST_VALUES, 0))
+        for (expression, line), values in groups.items()
+    ]
 
 
 def _sentence(judged: Mapping[str, Any]) -> str:

@@ -366,9 +366,13 @@ class LoadSection(Section):
 
 
 class ReportsSection(Section):
-    """`[reports]`: files made by scanners, as globs relative to the target file."""
+    """`[reports]`: files made by scanners, as globs relative to the target file.
+
+    `ignore_file`: the .trivyignore that the image scans were made with, which says until when each ends.
+    """
 
     image_scans: str = ""
+    ignore_file: str = ""
     web_scan: str = ""
     token_round_trip: str = ""
 

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -92,6 +93,15 @@ def test_service_survives_a_restart(served: Deployment, api: Api, server: str) -
         served.service(server).wait_ready()
     assert [api.ask("/me", token=token).status for _ in range(5)] == [200] * 5
     assert eventually(lambda: api.ask("/health").status == 200, within_s=10)
+
+
+def test_stale_connections_are_noticed_before_use(served: Deployment, api: Api) -> None:
+    """After a restart that no request met, not one request fails for a connection from before it."""
+    token = api.token()
+    with api.switched(slow_query=True), ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: api.ask("/me", token=token), range(8)))
+    served.restart("postgres")
+    assert [api.ask("/me", token=token).status for _ in range(8)] == [200] * 8
 
 
 def test_another_instance_takes_the_index_over(served: Deployment, api: Api) -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 
@@ -67,12 +67,12 @@ def bug(demo: Deployment, **switches: Any) -> Iterator[None]:
     until_well(demo)
 
 
-def execute(demo: Deployment, *statements: LiteralString, role: str = "token_owner") -> list[Any]:
+def execute(demo: Deployment, *statements: str, role: str = "token_owner") -> list[Any]:
     """Run statements in the database; the rows of the last one that gives any."""
     found: list[Any] = []
     with psycopg.connect(postgres.dsn(demo.world, role), autocommit=True) as connection:
         for statement in statements:
-            cursor = connection.execute(statement)
+            cursor = connection.execute(statement.encode())
             found = cursor.fetchall() if cursor.description else found
     return found
 

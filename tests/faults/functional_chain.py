@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+import requests
 
 from pytest_deploycheck.demo.app.accounts import account
 from pytest_deploycheck.demo.contract import PRICE_WEI, deploy
 from pytest_deploycheck.demo.deployment import Deployment
-from pytest_deploycheck.demo.ether import abi, signing
-from pytest_deploycheck.demo.ether.keys import derive_address, derive_key
+from pytest_deploycheck.demo.ether import abi
+from pytest_deploycheck.demo.ether.keys import derive_address
 from pytest_deploycheck.demo.ether.rpc import Rpc
 from tests.faults.functional import answered, bug, execute
 from tests.faults.harness import fault
@@ -32,13 +33,20 @@ def wallet_of(demo: Deployment, username: str) -> str:
     return derive_address(demo.world.secret("signer_key"), account(username).id)
 
 
-def buy_directly(demo: Deployment, username: str, tokens: int = 1) -> str:
-    """Buy tokens with an account's wallet past the API; returns the transaction."""
-    key = derive_key(demo.world.secret("signer_key"), account(username).id)
-    token = deploy.token_address(demo.world)
-    digest = signing.send(rpc(demo), key, to=token, value=tokens * PRICE_WEI, data=abi.call("buy()"))
-    signing.wait(rpc(demo), digest)
-    return digest
+def buy(demo: Deployment, username: str, tokens: int = 1) -> None:
+    """Buy tokens through the API, as the user would."""
+    world, edge = demo.world, demo.world.url("edge")
+    with requests.Session() as session:
+        session.trust_env = False
+        session.verify = str(world.dir / "certs" / "ca.pem")
+        form = {"username": username, "password": world.secret(account(username).secret)}
+        login = session.post(f"{edge}/auth/login", json=form, timeout=10)
+        headers = {
+            "Authorization": f"Bearer {login.json()['access_token']}",
+            "Idempotency-Key": f"fault-{time.monotonic_ns()}",
+        }
+        order = session.post(f"{edge}/token/purchase", json={"tokens": tokens}, headers=headers, timeout=10)
+        order.raise_for_status()
 
 
 def mine(demo: Deployment, blocks: int) -> None:
@@ -50,18 +58,16 @@ def mine(demo: Deployment, blocks: int) -> None:
 @contextmanager
 def changed(demo: Deployment, table: str, values: str, reverse: str, where: str) -> Iterator[None]:
     """Change rows of a table, and change them back."""
-    execute(demo, f"UPDATE {table} SET {values} WHERE {where}")  # type: ignore[arg-type]
+    execute(demo, f"UPDATE {table} SET {values} WHERE {where}")
     try:
         yield
     finally:
-        execute(demo, f"UPDATE {table} SET {reverse} WHERE {where}")  # type: ignore[arg-type]
+        execute(demo, f"UPDATE {table} SET {reverse} WHERE {where}")
 
 
-def newest(demo: Deployment, table: str, where: str = "true") -> str:
+def newest(demo: Deployment, table: str) -> str:
     """Return a condition that picks the newest settled row of a table."""
-    query: Any = (
-        f"SELECT id FROM {table} WHERE status = 'confirmed' AND {where} ORDER BY created_at DESC LIMIT 1"
-    )
+    query = f"SELECT id FROM {table} WHERE status = 'confirmed' ORDER BY created_at DESC LIMIT 1"
     return f"id = {execute(demo, query)[0][0]}"
 
 
@@ -69,7 +75,6 @@ def newest(demo: Deployment, table: str, where: str = "true") -> str:
 @contextmanager
 def stale_balance(demo: Deployment) -> Iterator[None]:
     """Show balances of long ago under the number of the newest block."""
-    buy_directly(demo, "test")
     with bug(demo, stale_balance=True):
         yield
 
@@ -88,7 +93,7 @@ def indexer_paused(demo: Deployment) -> Iterator[None]:
     """Stop indexing, then let something happen."""
     with bug(demo, indexer_paused=True):
         time.sleep(0.6)  # an instance that has begun a round ends it
-        buy_directly(demo, "test")
+        buy(demo, "test")
         mine(demo, 3)
         yield
 
@@ -115,7 +120,7 @@ def lower_case(demo: Deployment) -> Iterator[None]:
 def invented_history(demo: Deployment) -> Iterator[None]:
     """Put an event into the index that no block has."""
     bogus = "0x" + "ab" * 32
-    row: Any = (
+    row = (
         f"INSERT INTO chain_events VALUES ('{bogus}', 0, 'purchase', '{wallet_of(demo, 'test')}', 5, 5,"
         " (SELECT max(block_number) FROM chain_events))"
     )
@@ -123,7 +128,7 @@ def invented_history(demo: Deployment) -> Iterator[None]:
     try:
         yield
     finally:
-        undo: Any = f"DELETE FROM chain_events WHERE tx_hash = '{bogus}'"
+        undo = f"DELETE FROM chain_events WHERE tx_hash = '{bogus}'"
         execute(demo, undo)
 
 
@@ -131,7 +136,7 @@ def invented_history(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def other_amount(demo: Deployment) -> Iterator[None]:
     """Change what the index says of the newest event of the test account."""
-    query: Any = (
+    query = (
         f"SELECT tx_hash FROM chain_events WHERE address = '{wallet_of(demo, 'test')}'"
         " ORDER BY block_number DESC LIMIT 1"
     )
@@ -178,23 +183,32 @@ def contract_paused(demo: Deployment) -> Iterator[None]:
 @fault(TOKEN, "redeeming reverts", probes=("token",))
 @contextmanager
 def redeem_reverts(demo: Deployment) -> Iterator[None]:
-    """Leave the contract without the ether that it owes."""
+    """Take the function out of the contract's code by which tokens are redeemed."""
     token, client = deploy.token_address(demo.world), rpc(demo)
-    client.call("anvil_setBalance", token, "0x0")
+    code = str(client.call("eth_getCode", token, "latest"))
+    selector = abi.selector("redeem(uint256)").hex()
+    assert code.count(selector) == 1, "the function is not where a compiler puts it"
+    client.call("anvil_setCode", token, code.replace(selector, "deadbeef"))
     try:
         yield
     finally:
-        supply = abi.uint(client.call("eth_call", {"to": token, "data": abi.call("totalSupply()")}, "latest"))
-        client.call("anvil_setBalance", token, hex(supply * PRICE_WEI))
+        client.call("anvil_setCode", token, code)
 
 
 @fault(TOKEN, "the quote is not the price", probes=("token",))
 @contextmanager
 def other_price(demo: Deployment) -> Iterator[None]:
     """Ask for less than the contract does."""
-    head = int(rpc(demo).call("eth_blockNumber"), 16)
-    quote = {"tokens": 3, "cost_wei": "3", "price_wei": "1", "block_number": head}
-    with answered(demo, "/token/quote", 200, quote):
+    with answered(demo, "/token/quote", 200, {"tokens": 3, "cost_wei": "3", "price_wei": "1"}):
+        yield
+
+
+@fault(TOKEN, "the quote is an old one", probes=("token",))
+@contextmanager
+def old_quote(demo: Deployment) -> Iterator[None]:
+    """Give a price that was right some blocks ago, and may be so no more."""
+    body = {"tokens": 3, "cost_wei": str(3 * PRICE_WEI), "price_wei": str(PRICE_WEI), "block_number": 1}
+    with answered(demo, "/token/quote", 200, body):
         yield
 
 
@@ -202,11 +216,11 @@ def other_price(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def row_without_event(demo: Deployment) -> Iterator[None]:
     """Credit a purchase that no block has."""
-    row: Any = (
+    execute(
+        demo,
         "INSERT INTO purchases (user_id, tokens, cost_wei, tx_hash, status, idempotency_key)"
-        f" VALUES (1, 5, 5, '0x{'cd' * 32}', 'confirmed', 'fault-invented')"
+        " VALUES (1, 5, 5, '0x' || repeat('cd', 32), 'confirmed', 'fault-invented')",
     )
-    execute(demo, row)
     try:
         yield
     finally:
@@ -217,9 +231,8 @@ def row_without_event(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def row_of_other_amount(demo: Deployment) -> Iterator[None]:
     """Write down another number of tokens than were redeemed."""
-    with changed(
-        demo, "redemptions", "tokens = tokens + 1", "tokens = tokens - 1", newest(demo, "redemptions")
-    ):
+    where = newest(demo, "redemptions")
+    with changed(demo, "redemptions", "tokens = tokens + 1", "tokens = tokens - 1", where):
         yield
 
 
@@ -231,36 +244,26 @@ def paid_but_failed(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(TOKEN, "an event without a purchase", probes=("books",), limits={"chain_max_indexer_lag_blocks": 0})
+@fault(TOKEN, "an event without a purchase", probes=("books",), limits={"books_max_lag_blocks": 0})
 @contextmanager
 def event_without_row(demo: Deployment) -> Iterator[None]:
     """Let a wallet of the product pay without being credited."""
     row = newest(demo, "purchases")
-    query: Any = f"SELECT tx_hash FROM purchases WHERE {row}"
-    name = execute(demo, query)[0][0]
-    with changed(
-        demo,
-        "purchases",
-        f"tx_hash = '0x{'ef' * 32}', status = 'failed'",
-        f"tx_hash = '{name}', status = 'confirmed'",
-        row,
-    ):
+    name = execute(demo, f"SELECT tx_hash FROM purchases WHERE {row}")[0][0]
+    lost = "tx_hash = '0x' || repeat('ef', 32), status = 'failed'"
+    with changed(demo, "purchases", lost, f"tx_hash = '{name}', status = 'confirmed'", row):
         yield
 
 
-@fault(TOKEN, "purchases stay pending", probes=("books",), limits={"token_pending_max_s": 1})
+@fault(TOKEN, "purchases stay pending", probes=("books",), limits={"token_pending_max_s": 30})
 @contextmanager
 def stays_pending(demo: Deployment) -> Iterator[None]:
     """Send transactions and never look at what became of them."""
+    early = "status = 'pending', created_at = created_at - interval '1 min'"
+    back = "status = 'confirmed', created_at = created_at + interval '1 min'"
     with bug(demo, queue_stuck=True):
         time.sleep(0.6)
-        with changed(
-            demo,
-            "purchases",
-            "status = 'pending', created_at = created_at - interval '1 min'",
-            "status = 'confirmed', created_at = created_at + interval '1 min'",
-            newest(demo, "purchases"),
-        ):
+        with changed(demo, "purchases", early, back, newest(demo, "purchases")):
             yield
 
 
@@ -272,9 +275,7 @@ def order_500(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(
-    TOKEN, "orders are accepted and never sent", probes=("round_trip",), also=("post_deploy.functional.db",)
-)
+@fault(TOKEN, "orders are accepted and never sent", probes=("round_trip",), limits={"round_trip_mined_s": 1})
 @contextmanager
 def order_never_sent(demo: Deployment) -> Iterator[None]:
     """Answer 201 with a transaction that nobody sent, as from a queue without a worker."""
@@ -283,11 +284,11 @@ def order_never_sent(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CHAIN, "the app's node is dead", probes=("chain",))
+@fault(CHAIN, "the node of the app is dead", probes=("chain",))
 @contextmanager
 def node_dead(demo: Deployment) -> Iterator[None]:
-    """Take the node from the app alone; ours goes on."""
-    with bug(demo, rpc_url=_DEAD):
+    """Take the node from the app alone, behind a health check that does not look; ours goes on."""
+    with bug(demo, rpc_url=_DEAD, health_shallow=True):
         yield
 
 
@@ -295,7 +296,7 @@ def node_dead(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def chain_cached(demo: Deployment) -> Iterator[None]:
     """Serve the last good answer while the app's node is dead."""
-    with bug(demo, rpc_url=_DEAD, chain_cached=True):
+    with bug(demo, rpc_url=_DEAD, chain_cached=True, health_shallow=True):
         mine(demo, 5)
         yield
 

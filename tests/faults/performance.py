@@ -234,6 +234,8 @@ SHORT = {
     "cpu_sustained_s": 2,
 }
 """Windows so short that one fault does not reach into the next."""
+TAIL_S = 1.5
+"""Until the next fault is measured, another scrape or two go by; with this, the windows are over."""
 
 
 def _measured(demo: Deployment, query: str, *, for_s: float = 15.0) -> None:
@@ -255,7 +257,7 @@ def _container(demo: Deployment, seen: str, **switches: Any) -> Iterator[None]:
         _measured(demo, seen)
         yield
     _measured(demo, f"count(container_last_seen) unless count({seen})")
-    time.sleep(SHORT["resource_window_s"])
+    time.sleep(TAIL_S)
 
 
 @fault(CPU, "a tiny CPU quota", probes=("resources",), needs=("prometheus",), limits=SHORT)
@@ -272,8 +274,12 @@ def tiny_quota(demo: Deployment) -> Iterator[None]:
 def busy_loop(demo: Deployment) -> Iterator[None]:
     """Burn CPU in the service; its quota is such that a busy machine does not hide it."""
     burning = 'rate(container_cpu_usage_seconds_total{name="app1"}[3s]) > 0.15'
-    with switched(demo, busy_loop=True), _container(demo, burning, cpus={"app1": 0.14}):
+    cadvisor = demo.world.path("cadvisor", "switches.json")
+    with switched(demo, busy_loop=True), switches_in(cadvisor, cpus={"app1": 0.14}):
+        _measured(demo, burning)
+        time.sleep(SHORT["cpu_sustained_s"])
         yield
+    _measured(demo, f"count(container_last_seen) unless count({burning})")
 
 
 @fault(MEMORY, "no memory limit", probes=("resources",), needs=("prometheus",), limits=SHORT)
@@ -288,12 +294,12 @@ def no_limit(demo: Deployment) -> Iterator[None]:
 @fault(MEMORY, "the service holds on to memory", probes=("resources",), needs=("prometheus",), limits=SHORT)
 @contextmanager
 def leaked(demo: Deployment) -> Iterator[None]:
-    """Let the service really hold 330 MB more."""
-    with switched(demo, leak_mb=330):
-        _measured(demo, 'container_memory_working_set_bytes{name="app1"} > 4.2e8')
+    """Let the service really hold 390 MB more."""
+    with switched(demo, leak_mb=390):
+        _measured(demo, 'container_memory_working_set_bytes{name="app1"} > 4.4e8')
         yield
     _measured(demo, 'container_memory_working_set_bytes{name="app1"} < 4e8')
-    time.sleep(SHORT["trend_window_s"])
+    time.sleep(TAIL_S)
 
 
 @fault(MEMORY, "a leak that is still small", probes=("resources",), needs=("prometheus",), limits=SHORT)
@@ -320,7 +326,7 @@ def small_leak(demo: Deployment) -> Iterator[None]:
         ended.set()
         thread.join()
         path.unlink()
-        time.sleep(SHORT["trend_window_s"] + 1)
+        time.sleep(SHORT["trend_window_s"])
 
 
 @fault(
@@ -337,22 +343,21 @@ def oom_killed(demo: Deployment) -> Iterator[None]:
         yield
 
 
-def _idle(demo: Deployment) -> Iterator[None]:
+@fault(
+    MEMORY,
+    "nobody uses the service",
+    probes=("resources",),
+    also=(CPU,),
+    needs=("prometheus",),
+    limits=SHORT,
+    becomes=Verdict.UNPROVEN,
+)
+@contextmanager
+def idle(demo: Deployment) -> Iterator[None]:
+    """Stop the traffic; monitoring still asks for the health each second."""
     with stopped(demo, "traffic"):
         time.sleep(SHORT["resource_window_s"] + 1)
         yield
-
-
-for _item in (MEMORY, CPU):
-    fault(
-        _item,
-        "nobody uses the service",
-        probes=("resources",),
-        also=(MEMORY, CPU),
-        needs=("prometheus",),
-        limits=SHORT,
-        becomes=Verdict.UNPROVEN,
-    )(contextmanager(_idle))
 
 
 @fault(DB, "a hot query sleeps", probes=("db_stats",), limits={"db_stats_interval_s": 2})

@@ -54,6 +54,12 @@ def test_short_lists_stand_on_one_line() -> None:
     assert tree({}) == Text("none")
 
 
+def test_pairs_are_fields_with_their_own_names() -> None:
+    """A list of (name, value) pairs reads as fields, names unchanged; with a name twice it stays a list."""
+    assert tree([["nginx_s", 1], ["api", None]]) == Fields((("nginx_s", Text("1")), ("api", Text("none"))))
+    assert isinstance(tree([["a", "x" * 50], ["a", "y" * 50]]), Entries)
+
+
 def test_text_with_lines_keeps_them() -> None:
     """A log excerpt is a block of its own."""
     assert tree("one\ntwo") == Text("one\ntwo", block=True)

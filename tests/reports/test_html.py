@@ -346,3 +346,26 @@ def test_templates_of_others_are_not_evaluated(evil_page: str) -> None:
     page = evil_page
     assert "{{ 7*7 }}{% raw %}{# x #}" in page
     assert ">49<" not in page.split('id="items"')[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "linked"),
+    [
+        ("https://ci.example.com/runs/1?a=b&c", True),
+        ("http://127.0.0.1:8080/", True),
+        ("ftp://files.example.com/x", False),
+        ("javascript://example.com/%0aalert(1)", False),
+        ("data:text/html,x", False),
+        ("//example.com/x", False),
+        ("https:///no-host", False),
+        ("https://[broken", False),
+        ("https://example.com/a b", False),
+        ('https://example.com/"x', False),
+        ("https://example.com/\u202egnp", False),
+        ("https://example.com/" + "x" * 3000, False),
+        ("", False),
+    ],
+)
+def test_only_plain_web_addresses_become_links(address: str, linked: bool) -> None:
+    """Addresses with http(s), a host and nothing odd in them are linked; all else is shown as text (R8)."""
+    assert html.web(address) == (address if linked else "")

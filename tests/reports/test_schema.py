@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -136,3 +138,18 @@ def test_every_key_is_described_in_the_record_or_the_schema() -> None:
         keys = schema.get("properties") or schema.get("items", {}).get("properties") or {}
         missing = [key for key in keys if key not in described and "description" not in keys[key]]
         assert missing == [], section
+
+
+def test_the_documentation_names_every_key() -> None:
+    """docs/schema/README.md has a row for each key of each object, under that object's heading."""
+    page = (Path(__file__).parents[2] / "docs" / "schema" / "README.md").read_text(encoding="utf-8")
+    headings = re.split(r"^#+ `?([\w.]+)`?$", page, flags=re.MULTILINE)
+    rows = {
+        title: set(re.findall(r"^\| `(\w+)` \|", body, re.MULTILINE))
+        for title, body in zip(headings[1::2], headings[2::2], strict=True)
+    }
+    for path, schema in objects(DOCUMENT):
+        if schema.get("properties"):
+            section = re.sub(r"^\$\.(properties|\$defs)\.", "", path).replace(".properties.", ".")
+            section = "Sections" if path == "$" else section.removesuffix(".items")
+            assert rows.get(section, set()) == set(schema["properties"]), section

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_deploycheck.record import Record
-from pytest_deploycheck.reports.view import RESERVED, Anchors, subject, view
+from pytest_deploycheck.reports.anchors import RESERVED, Anchors
+from pytest_deploycheck.reports.view import MOST_VALUES, Compared, compared, subject, view
 
 from .factory import record
 
@@ -99,3 +100,15 @@ def test_a_pass_without_a_message_says_what_it_rests_on() -> None:
 def test_the_subject_names_service_version_and_target(release: dict[str, str], url: str, said: str) -> None:
     """Without a service's name its host stands in, and a missing version is said."""
     assert subject({"release": release, "target": {"name": "prod", "base_url": url}}) == said
+
+
+def test_comparisons_in_a_loop_are_said_once() -> None:
+    """Equal assertions are one entry with their distinct values and how often each was seen."""
+    looped = [{"expression": "s == 200", "values": f"{n} == 200", "line": 7} for n in (200, 200, 404)]
+    other = {"expression": "s == 200", "values": "200 == 200", "line": 9}
+    assert compared([*looped, other]) == [
+        Compared("s == 200", 7, (("200 == 200", 2), ("404 == 200", 1)), 0),
+        Compared("s == 200", 9, (("200 == 200", 1),), 0),
+    ]
+    (many,) = compared([{"expression": "x", "values": str(n), "line": 1} for n in range(40)])
+    assert (len(many.values), many.more) == (MOST_VALUES, 40 - MOST_VALUES)

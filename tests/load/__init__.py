@@ -1,0 +1,1 @@
+"""Load tests that really run: Locust against a small server."""
