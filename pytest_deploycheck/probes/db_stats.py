@@ -114,6 +114,7 @@ def db_stats(target: Target, connect: Connections) -> DbStatsFacts:
     sql = connect.sql()
     may = access(sql)
     first = snapshot(sql, may)
+    sql.close()  # others may want a connection meanwhile
     connect.sleep(target.limits.db_stats_interval_s)
     second = snapshot(sql, may)
     statements = tuple(_statements(first, second, [re.compile(p) for p in target.perf.ignore_statements]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from pytest_deploycheck.reports import words
@@ -20,6 +20,7 @@ DEEPEST = 8
 _WIDEST_TABLE = 5
 _LONGEST_CELL = 48
 _LONGEST_INLINE = 96
+_LONGEST_RUN = 160
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Fields:
-    """Named values, in the order in which the probe gave them; `more` says what was left out."""
+    """Named values in the probe's order; `more` says what was left out, `run` that they fit in a line or two."""
 
     entries: tuple[tuple[str, Node], ...]
     more: str = ""
+    run: bool = False
     kind: ClassVar[str] = "fields"
 
 
@@ -88,7 +90,9 @@ def tree(value: Any, bounds: Bounds | None = None, *, unit: str = "", depth: int
         return _fields(value, bounds, depth) if depth < DEEPEST else _deep(value, bounds)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return _list(value, bounds, unit, depth) if depth < DEEPEST else _deep(value, bounds)
-    shown, note = bounded(words.quantity(value, unit), bounds.excerpt)
+    # Among many entries the exact number of bytes is noise; it is in the data.
+    rough = unit == "bytes" and depth > 1 and _numeric(value)
+    shown, note = bounded(words.size(value) if rough else words.quantity(value, unit), bounds.excerpt)
     return Text(shown, block="\n" in shown.strip("\n"), note=note)
 
 
@@ -114,7 +118,15 @@ def _list(value: Sequence[Any], bounds: Bounds, unit: str, depth: int) -> Node:
     if len(texts) == len(nodes) and sum(map(len, texts)) + 2 * len(texts) <= _LONGEST_INLINE:
         more = _more(len(value), bounds)
         return Text(", ".join(texts) + (f" … {more}" if more else ""))
-    return Entries(nodes, _more(len(value), bounds))
+    return Entries(tuple(map(_running, nodes)), _more(len(value), bounds))
+
+
+def _running(node: Node) -> Node:
+    """Mark an entry whose fields are all short, so that many such entries stay readable."""
+    if isinstance(node, Fields) and len(node.entries) > 1:
+        short = (isinstance(v, Text) and not v.block and len(v.text) <= _LONGEST_RUN for _, v in node.entries)
+        return replace(node, run=all(short))
+    return node
 
 
 def _pairs(value: Sequence[Any], bounds: Bounds, depth: int) -> Fields | None:

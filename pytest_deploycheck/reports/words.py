@@ -54,7 +54,7 @@ RESULT: Mapping[str, str] = {
 """The in-toto test result of a decision: not everything proven is not passed."""
 
 _UNITS = {
-    "s": "s", "ms": "ms", "h": "h", "d": "d", "pct": "%", "wei": "wei", "bits": "bits", "blocks": "blocks",
+    "s": "s", "bytes": "bytes", "ms": "ms", "h": "h", "d": "d", "pct": "%", "wei": "wei", "bits": "bits", "blocks": "blocks",
     "rps": "requests/s",
 }  # fmt: skip
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -125,12 +125,17 @@ def number(value: float) -> str:
 
 
 def label(name: str) -> tuple[str, str]:
-    """Split a fact's name into words and the unit that its last part says: `p95_s` is ("p95", "s")."""
+    """Split a fact's name into words and the unit that its last part says.
+
+    `p95_s` is ("p95", "s"), `requests_per_s` ("requests", "/s"), `growth_bytes_per_s` ("growth", "bytes/s").
+    """
+    counted, per, time = name.rpartition("_per_")
+    if per and counted and time in _UNITS:
+        words, unit = label(counted)
+        return words, f"{unit}/{_UNITS[time]}"
     stem, _, last = name.rpartition("_")
     if stem and last == "n":
         return stem.replace("_", " "), ""
-    if stem and last == "bytes":
-        return stem.replace("_", " "), "bytes"
     if stem and last in _UNITS:
         return stem.replace("_", " "), _UNITS[last]
     return name.replace("_", " "), ""
@@ -145,6 +150,8 @@ def quantity(value: object, unit: str) -> str:
     if isinstance(value, (int, float)):
         if unit == "bytes":
             return size(value) if abs(value) < 1024 else f"{size(value)} ({value:.0f} bytes)"
+        if unit.startswith("bytes/"):
+            return f"{size(value)}{unit.removeprefix('bytes')}"
         if unit == "s":
             return duration(value)
         return f"{number(value)} {unit}".strip()

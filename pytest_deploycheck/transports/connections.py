@@ -25,7 +25,7 @@ from pytest_deploycheck.transports.ledger import Ledger
 from pytest_deploycheck.transports.login import find_token
 from pytest_deploycheck.transports.rpc import Rpc
 from pytest_deploycheck.transports.shell import Shell
-from pytest_deploycheck.transports.sql import Sql
+from pytest_deploycheck.transports.sql import CONNECTIONS_MAX, Sql
 from pytest_deploycheck.verdict import Reason
 
 
@@ -45,6 +45,7 @@ class Wire:
         self.allow = allow
         self.redactor = redactor or Redactor()
         self.ledger = Ledger(target.target.request_budget)
+        self.sql_slots = threading.Semaphore(CONNECTIONS_MAX)
         self._lock = threading.Lock()
         self._secrets: dict[int, str] = {}
         self._tokens: dict[str, str | Dead | CannotLook] = {}
@@ -224,7 +225,13 @@ class Connections:
         assert found.reference is not None
         dsn = self.secret(found.reference)
         shown = _dsn_place(dsn)
-        client = Sql(dsn, enter=self._enter("db", shown), shown=shown)
+        client = Sql(
+            dsn,
+            enter=self._enter("db", shown),
+            shown=shown,
+            remaining=self.remaining,
+            slots=self._wire.sql_slots,
+        )
         self._open.append(client)
         return client
 

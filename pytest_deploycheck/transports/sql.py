@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -11,6 +12,8 @@ from pytest_deploycheck.verdict import Reason
 
 CONNECT_TIMEOUT_S = 3
 ROWS_MAX = 20_000
+CONNECTIONS_MAX = 3
+"""Of one run at a time: the role for these checks should be allowed few, and monitoring may use it too."""
 SESSION = (
     "-c default_transaction_read_only=on -c statement_timeout=5000 -c lock_timeout=500 "
     "-c idle_in_transaction_session_timeout=15000"
@@ -36,10 +39,20 @@ def refuse_writes(statement: str) -> None:
 class Sql:
     """One read-only connection; opened at the first query."""
 
-    def __init__(self, dsn: str, *, enter: Callable[[str], None], shown: str) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        enter: Callable[[str], None],
+        shown: str,
+        remaining: Callable[[], float] = lambda: 60.0,
+        slots: threading.Semaphore | None = None,
+    ) -> None:
         self._dsn = dsn
         self._enter = enter
         self._shown = shown
+        self._remaining = remaining
+        self._slots = slots
         self._connection: Any = None
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -61,7 +74,7 @@ class Sql:
         except psycopg.errors.QueryCanceled as error:
             raise CannotLook(Reason.TIMEOUT, f"{self._shown}: {_first(error)}") from None
         except psycopg.OperationalError as error:
-            self._connection = None
+            self.close()
             raise Dead("db", f"{self._shown}: {_first(error)}") from None
 
     def one(self, statement: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
@@ -75,8 +88,10 @@ class Sql:
 
         if self._connection is not None:
             return self._connection
+        if self._slots is not None and not self._slots.acquire(timeout=self._remaining()):
+            raise CannotLook(Reason.TIMEOUT, f"{self._shown}: other probes held all connections of this run")
         try:
-            self._connection = psycopg.connect(
+            connection = psycopg.connect(
                 self._dsn,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 options=SESSION,
@@ -84,12 +99,18 @@ class Sql:
                 autocommit=True,
                 row_factory=dict_row,
             )
-        except psycopg.ProgrammingError as error:
-            raise CannotLook(Reason.NO_CONFIG, f"{self._shown}: not a usable DSN ({_first(error)})") from None
-        except psycopg.OperationalError as error:
-            raise self._refusal(error) from None
-        self._connection.read_only = True
-        return self._connection
+            connection.read_only = True
+        except BaseException as error:
+            if self._slots is not None:
+                self._slots.release()
+            if isinstance(error, psycopg.ProgrammingError):
+                message = f"{self._shown}: not a usable DSN ({_first(error)})"
+                raise CannotLook(Reason.NO_CONFIG, message) from None
+            if isinstance(error, psycopg.OperationalError):
+                raise self._refusal(error) from None
+            raise
+        self._connection = connection
+        return connection
 
     def _refusal(self, error: Exception) -> Exception:
         text = str(error)
@@ -104,10 +125,12 @@ class Sql:
         return CannotLook(Reason.NO_ACCESS, words)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection and let another probe have one; the next query opens it again."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            if self._slots is not None:
+                self._slots.release()
 
 
 def _first(error: Exception) -> str:

@@ -49,6 +49,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 16  # headers and body in one write
 
         def _serve(self) -> None:
             declared = int(self.headers.get("Content-Length") or 0)

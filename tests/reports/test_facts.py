@@ -46,6 +46,16 @@ def test_entries_with_long_or_many_or_other_fields_do_not() -> None:
         assert isinstance(tree(rows), Entries)
 
 
+def test_entries_with_many_short_fields_run_in_lines() -> None:
+    """Six short fields an entry are run together, while a nested or long one keeps its fields apart."""
+    short = tree([{str(n): n for n in range(6)}, {str(n): n for n in range(7)}])
+    assert isinstance(short, Entries)
+    assert [isinstance(entry, Fields) and entry.run for entry in short.entries] == [True, True]
+    long = tree([{"a": 1, "b": "x" * 200}, {"a": 1, "b": {"c": 1}}])
+    assert isinstance(long, Entries)
+    assert [isinstance(entry, Fields) and entry.run for entry in long.entries] == [False, False]
+
+
 def test_short_lists_stand_on_one_line() -> None:
     """A list of short values is said in a row, a long one entry by entry."""
     assert tree([200, 200, 401]) == Text("200, 200, 401")

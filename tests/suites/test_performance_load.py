@@ -112,6 +112,7 @@ def test_good_load_tests_pass(facts: LoadFacts) -> None:
         (load_test(users_peak=4), "there were 4 users at most"),
         (load_test(seconds=300.0), "was over after 300 s"),
         (load_test(total=route("Aggregated", 30_000, p95_s=1.1)), "slow under load"),
+        (load_test(total=route("Aggregated", 30_000, p95_s=None)), "has no times"),
         (load_test(routes=(route("/a"),)), "/b is critical and was answered too rarely"),
         (load_test(routes=(route("/b", 200, 150),)), "/b is critical and was answered too rarely"),
         (load_test(routes=(route("/a"), route("/b", p95_s=1.2))), "/b is slow under load"),
