@@ -243,7 +243,7 @@ def test_logs_round_trip(log_flow_facts: LogFlowFacts, limits: Limits) -> None:
     assert trip.arrived_s is not None, (
         f"our requests to {' and '.join(trip.paths)} never appeared in the log of {where}"
     )
-    assert trip.arrived_s <= limits.logs_round_trip_s
+    assert trip.arrived_s <= limits.logs_round_trip_s, f"our line took {trip.arrived_s:.0f} s to arrive"
     assert trip.skew_s is not None and abs(trip.skew_s) <= limits.logs_skew_max_s, (
         f"lines of {', '.join(trip.found_in)} are stamped {trip.skew_s} s beside the time"
     )
@@ -282,7 +282,9 @@ def test_errors(errors_facts: ErrorsFacts, limits: Limits) -> None:
         assert canary.read_back_s is not None, (
             f"an error by {canary.how} was answered with {canary.status} and never reached the tracker"
         )
-        assert canary.read_back_s <= limits.errors_read_back_s
+        assert canary.read_back_s <= limits.errors_read_back_s, (
+            f"an error took {canary.read_back_s:.0f} s to reach the tracker"
+        )
         if facts.released:
             assert any(name in canary.release for name in facts.released), (
                 f"the event is of release {canary.release!r}, not {facts.released[0]}"
