@@ -209,7 +209,10 @@ def test_rules_runbooks(rules_facts: RulesFacts) -> None:
 @pytest.mark.smoke
 @pytest.mark.checklist("post_deploy.monitoring.logs", text="Log aggregation working")
 def test_logs(log_flow_facts: LogFlowFacts, limits: Limits) -> None:
-    """Every service has lines, those that log all the time have fresh ones, stamped right and without holes."""
+    """Every service has lines; those that log all the time have fresh ones, stamped right and without holes.
+
+    Where none does yet, the line of our own request tells (see the round trip).
+    """
     facts = log_flow_facts
     assert facts.services, "logs.services names no service"
     for flow in facts.services:
@@ -229,8 +232,6 @@ def test_logs(log_flow_facts: LogFlowFacts, limits: Limits) -> None:
         assert lost < 1, f"the log agent lost {lost:.0f} lines, says {counter}"
     if any(flow.lines is None for flow in facts.services):
         unproven(Reason.NO_EVIDENCE, "the backend does not count lines, so that holes cannot be seen")
-    if not any(flow.busy for flow in facts.services):
-        unproven(Reason.NO_TRAFFIC, "no service logs often enough to tell whether its lines are fresh")
 
 
 @pytest.mark.checklist("post_deploy.monitoring.logs", text="Log aggregation working")
