@@ -170,3 +170,11 @@ def test_default_intents_follow_the_target_file(tmp_path: Path) -> None:
     intents = dict(seen.facts.intents)
     assert intents["target down"] == ("Down",)
     assert "disk" in intents and "cache down" not in intents and "signer balance" not in intents
+
+
+def test_a_rule_that_cannot_fire_covers_nothing(tmp_path: Path) -> None:
+    """An intent is not met by an alert on a metric that does not exist."""
+    with serving(prometheus([RULE], {})) as base:
+        seen = look(tmp_path, base, "rules", f'[prometheus]\nurl = "{base}"\njobs = {{ app = 1 }}\n')
+    assert seen.facts.alerts[0].dead == ('up{job="app"}',)
+    assert dict(seen.facts.intents)["target down"] == ()
