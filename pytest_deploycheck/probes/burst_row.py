@@ -21,6 +21,9 @@ from pytest_deploycheck.verdict import Reason
 TRIES = 3
 """So often a way around must work, with a plain request refused right after it, before it counts as one."""
 
+VOLLEYS = 2
+"""The second starts where a window begins; more would lock the account of a login."""
+
 LONG_WINDOW_S = 15.0
 """Beyond it the requests below the limit are not spread over a window of their own."""
 
@@ -84,7 +87,7 @@ class Row:
         self._left = self._limits.burst_max_requests
         self._lock = threading.Lock()
         self._errors = 0
-        self._usual = 0
+        self._usual = (0, "")
         self._login = policy.method == "POST"
 
     def run(self) -> PolicyRow:
@@ -99,6 +102,8 @@ class Row:
         shots = self._over()
         refused = next(((n, shot) for n, shot in enumerate(shots, 1) if self._is_refusal(shot.answer)), None)
         if refused is None:
+            if self._login:
+                self._send()  # a success ends the count of failures that some services keep of an account
             most = most_within(shots, policy.window_s)
             return PolicyRow(*named, sent=len(shots), within_window=most, server_errors=self._errors)
         number, shot = refused
@@ -137,23 +142,29 @@ class Row:
         return min(2 * self._policy.limit + 5, self._limits.burst_max_requests // 2)
 
     def _over(self) -> list[Shot]:
-        """Send until refused; once more when a window that began in between may have let too many pass."""
+        """Send until refused; again when a window that began in between may have let too many pass.
+
+        The next try starts when the refusal says, which is where such a window begins.
+        """
         self._settle()
-        shots = self._volley()
-        edge = self._policy.limit * self._limits.burst_above_share + 1
-        if sum(not self._is_refusal(shot.answer) for shot in shots) <= edge:
-            return shots
-        if self._policy.window_s > LONG_WINDOW_S or self._left < self._most() + 20:
-            return shots
-        self._connect.sleep(self._policy.window_s + _MARGIN_S)
-        again = self._volley()
-        return min(shots, again, key=len)
+        tries: list[list[Shot]] = []
+        while True:
+            shots = self._volley()
+            tries.append(shots)
+            refused = next((shot.answer for shot in shots if self._is_refusal(shot.answer)), None)
+            passed = sum(not self._is_refusal(shot.answer) for shot in shots)
+            edge = self._policy.limit * self._limits.burst_above_share + 1
+            wait = (retry_after(refused, self._connect.now()) if refused else None) or self._policy.window_s
+            enough = len(tries) == VOLLEYS or self._left < self._most() + 40 or wait > LONG_WINDOW_S
+            if refused is None or passed <= edge or enough:
+                return min(tries, key=len)
+            self._connect.sleep(wait + _MARGIN_S)
 
     def _settle(self) -> None:
         """Learn the usual answer, once what others sent before has left the window."""
         for _ in range(3):
             answer = self._send(right=False)
-            self._usual = answer.status
+            self._usual = _kind(answer)
             if answer.status != 429:
                 return
             wait = retry_after(answer, self._connect.now()) or self._policy.window_s
@@ -173,7 +184,7 @@ class Row:
         )
 
     def _is_refusal(self, answer: Response) -> bool:
-        return answer.status == 429 or (answer.status in (403, 503) and answer.status != self._usual)
+        return answer.status == 429 or (answer.status in (403, 503) and answer.status != self._usual[0])
 
     def _dodges(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Try the ways around while the limit refuses; a single refusal settles one."""
@@ -196,8 +207,10 @@ class Row:
     def _works(self, path: str, forged: bool) -> bool | None:
         """Whether a request passes this way, again and again, while a plain one is refused right after."""
         for _ in range(TRIES):
-            if not 200 <= self._send(path=path, forged=forged).status < 300:
+            if _kind(self._send(path=path, forged=forged, right=False)) != self._usual:
                 return False
+            if self._login and not forged and not 200 <= self._send(path=path).status < 300:
+                return False  # another thing that refuses, not the login by another name
             if not self._is_refusal(self._send(right=False)):
                 shots = self._volley() if self._left > self._most() + 40 else []
                 if not any(self._is_refusal(shot.answer) for shot in shots):
@@ -246,6 +259,11 @@ class Row:
         assert account is not None
         password = self._connect.secret(account.password) if right else f"wrong-{self._connect.run_id}"
         return {self._target.auth.username_field: account.username, "password": password}
+
+
+def _kind(answer: Response) -> tuple[int, str]:
+    """Return what tells a served request from a page that answers every path."""
+    return answer.status, (answer.header("content-type") or "").partition(";")[0].lower()
 
 
 def _forged() -> dict[str, str]:

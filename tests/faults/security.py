@@ -36,17 +36,25 @@ def certificate(
     made = make(issuer)
     before = {path: path.read_bytes() for path in (files.edge, files.edge_key, files.ca)}
     leaf, _, rest = made.partition(b"-----END CERTIFICATE-----\n")
-    files.edge.write_bytes(leaf + b"-----END CERTIFICATE-----\n" + (issuer.pem() if chain else b""))
-    files.edge_key.write_bytes(rest)
+    _replace(files.edge, leaf + b"-----END CERTIFICATE-----\n" + (issuer.pem() if chain else b""))
+    _replace(files.edge_key, rest)
     if key:
-        files.ca.write_bytes(root.pem())
+        _replace(files.ca, root.pem())
     demo.reload("nginx")
     try:
         yield
     finally:
         for path, content in before.items():
-            path.write_bytes(content)
+            _replace(path, content)
         demo.reload("nginx")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put another file in the place of one: nginx takes the same inode of the same second as unchanged."""
+    scratch = path.with_suffix(".new")
+    scratch.touch(mode=path.stat().st_mode & 0o777)
+    scratch.write_bytes(content)
+    scratch.replace(path)
 
 
 def _leaf(issuer: certs.Issuer, **options: Any) -> bytes:
@@ -367,4 +375,146 @@ def web_high(demo: Deployment) -> Iterator[None]:
     """Leave a high-risk alert of the web scan open."""
     path = demo.world.path("reports", "web", "zap.json")
     with edited(path, ('"riskcode": "0"', '"riskcode": "3"')):
+        yield
+
+
+@fault(CERT, "the certificate is self-signed", probes=("tls", "tls_scan"))
+@contextmanager
+def self_signed(demo: Deployment) -> Iterator[None]:
+    """Serve a certificate that vouches for itself."""
+    own = certs.authority("localhost")
+    with certificate(demo, lambda issuer: _leaf(own), chain=False):
+        yield
+
+
+@fault(CERT, "another curve is offered", probes=("tls_scan",))
+@contextmanager
+def other_curve(demo: Deployment) -> Iterator[None]:
+    """Offer what OpenSSL would by default."""
+    with edged(demo, ("ssl_ecdh_curve X25519:", "ssl_ecdh_curve X448:X25519:")):
+        yield
+
+
+@fault(CERT, "TLS 1.3 is off", probes=("tls_scan",))
+@contextmanager
+def no_tls13(demo: Deployment) -> Iterator[None]:
+    """Stay with the protocol of 2008."""
+    with edged(demo, ("ssl_protocols TLSv1.2 TLSv1.3;", "ssl_protocols TLSv1.2;")):
+        yield
+
+
+@fault(HEADERS, "any site may frame it", probes=("http_matrix",))
+@contextmanager
+def framed(demo: Deployment) -> Iterator[None]:
+    """Open frame-ancestors, which browsers believe before X-Frame-Options."""
+    with headed(demo, ("frame-ancestors 'none'", "frame-ancestors *")):
+        yield
+
+
+@fault(HEADERS, "private answers may be stored", probes=("http_matrix",))
+@contextmanager
+def storable(demo: Deployment) -> Iterator[None]:
+    """Send nothing about storing."""
+    with edged(demo, ("add_header Cache-Control $cache_control always;", "")):
+        yield
+
+
+@fault(HEADERS, "HSTS leaves subdomains out", probes=("http_matrix",))
+@contextmanager
+def no_subdomains(demo: Deployment) -> Iterator[None]:
+    """Protect the name itself only."""
+    with edged(demo, ("max-age=31536000; includeSubDomains", "max-age=31536000")):
+        yield
+
+
+@fault(AUTHZ, "metrics are open at the edge", probes=("authz",))
+@contextmanager
+def open_metrics(demo: Deployment) -> Iterator[None]:
+    """Pass the route on that is in no specification."""
+    before = "location /metrics {\n            return 404;"
+    with edged(demo, (before, "location /metrics {\n            proxy_pass http://app;")):
+        yield
+
+
+@fault(AUTHZ, "signatures are not looked at", probes=("authz",), also=(AUTH,))
+@contextmanager
+def no_signature(demo: Deployment) -> Iterator[None]:
+    """Believe whatever a token says."""
+    with switched(demo, ignore_signature=True):
+        yield
+
+
+@fault(AUTHZ, "expired tokens are accepted", probes=("authz",), also=(AUTH,))
+@contextmanager
+def no_expiry(demo: Deployment) -> Iterator[None]:
+    """Let tokens live for ever."""
+    with switched(demo, ignore_exp=True):
+        yield
+
+
+@fault(AUTHZ, "a bad token breaks the service", probes=("authz",), also=(AUTH,))
+@contextmanager
+def token_breaks(demo: Deployment) -> Iterator[None]:
+    """Answer 500 where 401 belongs."""
+    with switched(demo, bad_token_500=True):
+        yield
+
+
+@fault(
+    LOGS,
+    "a service logs nothing",
+    probes=("log_scan",),
+    becomes=Verdict.UNPROVEN,
+    limits={"logs_lookback_s": 1},
+)
+@contextmanager
+def silent_service(demo: Deployment) -> Iterator[None]:
+    """Look at a stretch in which the cache says nothing: no lines are not clean lines."""
+    yield
+
+
+@fault(VULNS, "a finding is ignored without a reason", probes=("scans",))
+@contextmanager
+def ignored_silently(demo: Deployment) -> Iterator[None]:
+    """Hide a severe finding and do not say why."""
+    hidden = {
+        "Type": "vulnerability",
+        "Status": "ignored",
+        "Finding": {"VulnerabilityID": "CVE-2099-0002", "Severity": "HIGH"},
+    }
+    with scanned(demo, lambda report: report["Results"][0].update(ExperimentalModifiedFindings=[hidden])):
+        yield
+
+
+@fault(VULNS, "the system was not recognized", probes=("scans",))
+@contextmanager
+def unknown_system(demo: Deployment) -> Iterator[None]:
+    """Scan an image whose system the scanner does not know: it finds nothing there."""
+
+    def change(report: dict[str, Any]) -> None:
+        del report["Metadata"]["OS"]
+        report["Results"] = []
+
+    with scanned(demo, change):
+        yield
+
+
+@fault(VULNS, "the web scan visited nothing", probes=("scans",))
+@contextmanager
+def web_empty(demo: Deployment) -> Iterator[None]:
+    """Have a report of a scan that was stopped at the door."""
+    path = demo.world.path("reports", "web", "zap.json")
+    report = json.loads(path.read_text())
+    report["insights"] = []
+    report["site"][0]["alerts"] = []
+    with edited(path, (path.read_text(), json.dumps(report))):
+        yield
+
+
+@fault(VULNS, "the image scan is old", probes=("scans",), becomes=Verdict.UNPROVEN)
+@contextmanager
+def old_scan(demo: Deployment) -> Iterator[None]:
+    """Keep last month's report: it neither fails nor proves anything."""
+    past = (datetime.now(UTC) - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with scanned(demo, lambda report: report.update(CreatedAt=past)):
         yield

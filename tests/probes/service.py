@@ -116,6 +116,7 @@ canary_account = {account % "canary"}
 {auth}
 [limits]
 authz_max_rps = 2000
+burst_max_rps = 200
 {more}
 """
     path = folder / "target.toml"
