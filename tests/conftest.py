@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from pytest_deploycheck.demo.deployment import Deployment
+from pytest_deploycheck.demo.run import WARM_UP_S
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.run import Run
 from pytest_deploycheck.target import load
@@ -31,5 +33,6 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="session")
 def healthy(demo: Deployment) -> tuple[Run, dict[str, Observation]]:
-    """Return one look with every probe at the healthy deployment."""
+    """Return one look with every probe at the healthy deployment, once there is something to see."""
+    time.sleep(WARM_UP_S)
     return look(load(demo.target), all_probes())

@@ -111,6 +111,7 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
                 "kind": "blackbox",
                 "url": world.url("prometheus"),
                 "urls": list(blackbox.probed(world)),
+                "exporter": world.url("blackbox"),
                 "instance": blackbox.VANTAGE,
                 "agent_patterns": [blackbox.AGENT],
                 "contacts": len(pager.CHANNELS),
@@ -171,6 +172,7 @@ def _grafana(world: World) -> dict[str, Any]:
         "url": world.url("grafana"),
         "token": {"file": "secrets/grafana_token"},
         "dashboards": [board["uid"] for board in boards],
+        "dashboards_dir": "release/dashboards",
         "required_panels": ["Requests", "Error ratio", "Response time"],
     }
 
@@ -183,6 +185,7 @@ def _logs(world: World) -> dict[str, Any]:
         "services": list(shipper.SERVICES),
         "service_label": "service",
         "round_trip_service": "nginx",
+        "drop_metric": "shipper_dropped_total",
         "secrets": known,
         "env_file": "app/.env",
     }

@@ -42,7 +42,7 @@ LIMITS: dict[str, float] = {
     "token_records": 40,
     "db_window_min_s": 2,
     "db_window_s": 8,
-    "prom_window_s": 8,
+    "prom_window_s": 6,
     "prom_movement_s": 4,
     "prom_up_min": 0.6,
     "prom_scrape_age_factor": 8,
@@ -50,9 +50,11 @@ LIMITS: dict[str, float] = {
     "grafana_window_s": 120,
     "logs_round_trip_s": 8,
     "logs_lines_max": 4000,
-    "logs_gap_window_s": 120,
-    "logs_gap_max_s": 10,
+    # The silence between two runs in the same folder is none of the log's.
+    "logs_gap_window_s": 36,
+    "logs_gap_max_s": 30,
     "logs_newest_max_s": 10,
+    "logs_drop_window_s": 30,
     "errors_read_back_s": 8,
     "uptime_age_factor": 8,
 }

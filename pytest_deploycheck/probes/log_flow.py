@@ -1,48 +1,71 @@
-"""The log flow probe: do the lines of every service arrive, soon, whole, and stamped with the right time."""
+"""The log flow probe: do the lines of every service arrive, soon, whole, and stamped with the right time.
+
+A backend that is ready, and full of lines of last week, proves nothing: a request of ours is followed into
+the log, and services that log all the time must have logged just now, without holes.
+"""
 
 from __future__ import annotations
 
 import itertools
 import re
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from email.utils import parsedate_to_datetime
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import loki, promql
 from pytest_deploycheck.probes.loki import Loki
 from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.model import LogsSection
 from pytest_deploycheck.transports import Connections
+from pytest_deploycheck.transports.http import Response
 
 DROPPED = (
     "promtail_dropped_entries_total",
     "loki_write_dropped_entries_total",
     "fluentbit_output_dropped_records_total",
+    "fluentbit_output_retries_failed_total",
     "vector_component_discarded_events_total",
 )
 """Counters of lost lines that the usual agents keep."""
-_RETENTION = re.compile(r"retention_period:\s*(\d+(?:\.\d+)?)([smhdw])")
-_DAYS = {"s": 1 / 86_400, "m": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0}
+AHEAD_S = 900.0
+"""Lines stamped in the future are looked for this far ahead."""
+STEPS_PER_GAP = 15
+BUSY_STEPS_MIN = 3
+PATIENCE_S = 8.0
+"""So long a look waits for a history that is only just too short."""
+_LIMITS = re.compile(r"^limits_config:\n(?:[ \t].*\n|\n)*?[ \t]+retention_period:[ \t]*(\S+)", re.MULTILINE)
+_COMPACTOR = re.compile(r"^compactor:\n(?:[ \t].*\n|\n)*?[ \t]+retention_enabled:[ \t]*true", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class ServiceFlow:
-    """One service: age of its newest line (None without one), its lines in the window, its longest silence.
+    """One service.
 
-    longest_gap_s: None for a service that is not busy enough for silence to mean anything.
+    newest_age_s: age of its newest line within the look-back, negative for one of the future, None without
+    any.  lines: in the window in which gaps are looked for.  busy: it logs so steadily there that silence
+    means something.  longest_gap_s: its longest silence in that window, None when counts could not be read.
     """
 
     service: str
     newest_age_s: float | None
-    lines: int
+    lines: int | None
+    busy: bool
     longest_gap_s: float | None
 
 
 @dataclass(frozen=True)
 class RoundTrip:
-    """One request of ours: `arrived_s` until its line was found, None if never; `skew_s` of its stamp."""
+    """Requests of ours with a nonce, followed into the log.
+
+    service: where the line must appear, empty for any.  found_in: where it did.  arrived_s: seconds until it
+    was found, None if it was not.  skew_s: how far its stamp is from the request by our clock or the
+    server's, whichever is nearer.
+    """
 
     service: str
+    paths: tuple[str, ...]
+    found_in: tuple[str, ...]
     arrived_s: float | None
     skew_s: float | None
 
@@ -51,101 +74,154 @@ class RoundTrip:
 class LogFlowFacts:
     """All services' lines in the log backend.
 
-    round_trip: None when no request could be sent.  dropped: lines that the agent lost lately, None when
-    nobody counts them.  retention_d: days, None when the backend does not say.
+    window_s: gaps are looked for this far back.  round_trip: None when no request could be sent.  dropped:
+    (counter, lines that the agent lost lately), empty when nobody counts them.  retention_d: days that lines
+    are kept at least, None when neither the configuration nor an old line tells.  keeps_all: they are never
+    deleted.
     """
 
+    window_s: float
     services: tuple[ServiceFlow, ...]
     round_trip: RoundTrip | None
-    dropped: float | None
+    dropped: tuple[tuple[str, float], ...]
     retention_d: float | None
+    keeps_all: bool
 
 
 @probe(
     facts=LogFlowFacts,
-    deadline=90,
+    deadline=110,
     needs=("logs_gate",),
     uses={"logs": "GET", "api": "GET", "prometheus": "GET"},
 )
 def log_flow(target: Target, connect: Connections) -> LogFlowFacts:
-    """Send a request with a nonce and wait for its line; ask for every service's newest line and silences."""
+    """Follow requests of ours into the log; ask for every service's newest line and silences."""
+    client = loki.client(target, connect)
+    trip = _round_trip(target, connect, client)
+    waited = 0.0
+    while True:
+        services = _services(target, connect, client)
+        if waited >= PATIENCE_S or any(flow.busy or flow.lines is None for flow in services):
+            break
+        connect.sleep(1.0)
+        waited += 1.0
+    retention, keeps_all = _retention(target, connect, client)
+    return LogFlowFacts(
+        window_s=target.limits.logs_gap_window_s,
+        services=services,
+        round_trip=trip,
+        dropped=_dropped(target, connect),
+        retention_d=retention,
+        keeps_all=keeps_all,
+    )
+
+
+def _services(target: Target, connect: Connections, client: Loki) -> tuple[ServiceFlow, ...]:
+    section, limits = target.logs, target.limits
+    assert section is not None  # else its gate were closed
+    now = connect.now().timestamp()
+    step = max(1, round(limits.logs_gap_max_s / STEPS_PER_GAP))
+    try:
+        counts = client.buckets(now - limits.logs_gap_window_s, now, step)
+    except CannotLook:
+        counts = {}
+    found = []
+    for name in section.services:
+        newest = client.lines(client.selector(name), now - limits.logs_lookback_s, now + AHEAD_S, limit=1)
+        row = counts.get(name)
+        busy, gap = steadiness(row, step, limits.logs_busy_lines / STEPS_PER_GAP) if row else (False, None)
+        age = round(now - newest[0].at, 2) if newest else None
+        found.append(ServiceFlow(name, age, sum(row) if row is not None else None, busy, gap))
+    return tuple(found)
+
+
+def steadiness(counts: Sequence[int], step_s: float, least: float) -> tuple[bool, float]:
+    """Tell whether lines come so steadily that silence means something, and the longest silence in seconds.
+
+    Only the time between the first and the last line counts: before, the service may not have run, and what
+    comes after is the age of its newest line. Steady means that half of the steps have `least` lines.
+    """
+    filled = [place for place, count in enumerate(counts) if count]
+    if not filled:
+        return False, 0.0
+    lived = counts[filled[0] : filled[-1] + 1]
+    longest = max((after - before - 1 for before, after in itertools.pairwise(filled)), default=0)
+    busy = len(lived) >= BUSY_STEPS_MIN and statistics.median(lived) >= max(least, 0.5)
+    return busy, longest * step_s
+
+
+def _round_trip(target: Target, connect: Connections, client: Loki) -> RoundTrip | None:
+    """Send a request to two routes, since health checks are often kept out of logs, and wait for a line."""
     section = target.logs
     assert section is not None
-    client = loki.client(target, connect)
     nonce = f"flow-{connect.run_id}"
-    sent = _send(target, connect, nonce)
-    services = tuple(_flow(target, client, section, name, connect) for name in section.services)
-    return LogFlowFacts(
-        services=services,
-        round_trip=_wait_for(target, client, section, nonce, sent, connect) if sent is not None else None,
-        dropped=_dropped(target, connect, section),
-        retention_d=_retention(client),
-    )
-
-
-def _send(target: Target, connect: Connections, nonce: str) -> float | None:
+    # In the query, as request id and as the client's name: one of them is nearly always logged.
+    headers = {"User-Agent": f"deploycheck/{nonce}", "X-Request-ID": nonce}
+    paths = tuple(dict.fromkeys(path for path in (target.health.path, target.auth.me_path) if path))
+    began = connect.now().timestamp()
     try:
-        # In the query and as the client's name: which of the two is logged differs, one nearly always is.
-        http = connect.http("api", headers={"User-Agent": f"deploycheck/{nonce}"})
-        http.get(target.health.path, params={"dc": nonce})
+        http = connect.http("api", headers=headers)
+        answers = [http.get(path, params={"dc": nonce}) for path in paths]
     except (Dead, CannotLook):
         return None
-    return connect.now().timestamp()
-
-
-def _flow(
-    target: Target, client: Loki, section: LogsSection, service: str, connect: Connections
-) -> ServiceFlow:
-    selector = client.selector(service)
-    now = connect.now().timestamp()
-    newest = client.lines(selector, now - target.limits.logs_lookback_s, now, limit=1)
-    bucket = target.limits.logs_gap_max_s
-    counts = client.counts(selector, now - target.limits.logs_gap_window_s, now, bucket)
-    total = sum(count for _, count in counts)
-    silent = None
-    if len(counts) > 1 and total / len(counts) >= target.limits.logs_busy_lines:
-        times = [at for at, count in counts if count > 0]
-        silent = max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
-        # Two filled buckets beside each other are one bucket apart without any silence between them.
-        silent = max(0.0, silent - bucket)
-    return ServiceFlow(
-        service=service,
-        newest_age_s=round(now - newest[0].at, 2) if newest else None,
-        lines=int(total) or len(newest),
-        longest_gap_s=silent,
-    )
-
-
-def _wait_for(
-    target: Target, client: Loki, section: LogsSection, nonce: str, sent: float, connect: Connections
-) -> RoundTrip:
-    """Look for the nonce's line until it is there or the round trip's limit is over."""
+    sent = connect.now().timestamp()
     service = section.round_trip_service
-    selector = client.selector(service) if service else client.any_service()
+    query = f'{client.selector(service) if service else client.any_service()} |= "{nonce}"'
     while True:
         now = connect.now().timestamp()
-        found = client.lines(f'{selector} |= "{nonce}"', sent - 120, now + 120, limit=5)
+        # Stamps may be off by hours, as with a time zone that was misread.
+        found = client.lines(query, sent - 86_400, now + AHEAD_S, limit=20)
         if found:
-            return RoundTrip(service, round(now - sent, 2), round(found[0].at - sent, 2))
-        if now - sent > target.limits.logs_round_trip_s or connect.remaining() < 3:
-            return RoundTrip(service, None, None)
+            skew = min((_off(line.at, began, sent, answers) for line in found), key=abs)
+            names = tuple(sorted({line.service for line in found}))
+            return RoundTrip(service, paths, names, round(now - sent, 2), round(skew, 2))
+        if now - sent > target.limits.logs_round_trip_s or connect.remaining() < 5:
+            return RoundTrip(service, paths, (), None, None)
         connect.sleep(0.3)
 
 
-def _dropped(target: Target, connect: Connections, section: LogsSection) -> float | None:
-    if target.prometheus is None:
-        return None
-    names = [section.drop_metric] if section.drop_metric else list(DROPPED)
+def _off(stamp: float, began: float, sent: float, answers: Sequence[Response]) -> float:
+    """Return how far a stamp is outside the time of the requests, by our clock or by the server's."""
+    spans = [(began, sent)]
+    for answer in answers:
+        try:
+            date = parsedate_to_datetime(answer.header("date") or "").timestamp()
+        except ValueError:
+            continue
+        spans.append((date - 1, date + 1))  # whole seconds
+    return min((stamp - min(max(stamp, start), end) for start, end in spans), key=abs)
+
+
+def _dropped(target: Target, connect: Connections) -> tuple[tuple[str, float], ...]:
+    if target.prometheus is None or target.logs is None:
+        return ()
+    names = [target.logs.drop_metric] if target.logs.drop_metric else list(DROPPED)
     span = promql.duration(target.limits.logs_drop_window_s)
+    found = []
     try:
         prom = promql.client(target, connect)
-        rises = [sample.value for name in names for sample in prom.instant(f"increase({name}[{span}])")]
+        for name in names:
+            rises = prom.instant(f"increase({name}[{span}])")
+            if rises:
+                found.append((name, round(sum(sample.value for sample in rises), 1)))
     except (Dead, CannotLook):
-        return None
-    return sum(rises) if rises else None
+        return ()
+    return tuple(found)
 
 
-def _retention(client: Loki) -> float | None:
-    text: Any = client.config()
-    found = _RETENTION.search(text) if text else None
-    return float(found[1]) * _DAYS[found[2]] if found else None
+def _retention(target: Target, connect: Connections, client: Loki) -> tuple[float | None, bool]:
+    """Return the days that lines are kept, by the configuration or else by a line as old as required."""
+    config = client.config()
+    if config:
+        period = _LIMITS.search(config)
+        kept = promql.seconds(period[1]) if period else 0.0
+        if not kept or not _COMPACTOR.search(config):
+            return None, True
+        return round(kept / 86_400, 2), False
+    required = target.limits.logs_retention_min_d
+    end = connect.now().timestamp() - required * 86_400
+    try:
+        old = client.lines(client.any_service(), end - 2 * 86_400, end, limit=1)
+    except CannotLook:
+        return None, False
+    return (required if old else None), False

@@ -21,6 +21,8 @@ from pytest_deploycheck.verdict import Reason
 
 POINTS_MAX = 11_000
 """Prometheus refuses a range query for more points of one series than this."""
+LISTED_MAX_BYTES = 64 * 2**20
+"""Targets and rules of a large cluster are longer than an ordinary answer."""
 _SHOWN = 160  # characters of a query in a message
 
 
@@ -60,7 +62,7 @@ class PromQL:
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the `data` of an API answer, `path` from /api/v1/ on, such as "targets"."""
-        answer = self._http.get(f"/api/v1/{path}", params=parameters)
+        answer = self._http.get(f"/api/v1/{path}", params=parameters, body_max=LISTED_MAX_BYTES)
         return _data(answer, f"/api/v1/{path}", self._http.shown)
 
     def instant(self, query: str, at: float | None = None) -> tuple[Sample, ...]:

@@ -3,219 +3,207 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
-from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.probes import promql
+from pytest_deploycheck.observe import probe
+from pytest_deploycheck.probes import promql, rules_released
 from pytest_deploycheck.probes.promql import PromQL
+from pytest_deploycheck.probes.promql_selectors import Need, alive, need, parse
+from pytest_deploycheck.probes.rules_released import Drift
+from pytest_deploycheck.rules.intents import INTENTS
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.verdict import Reason
 
-USUAL_INTENTS = {
-    "target down": r"\bup\b.*== ?0",
-    "absent job": r"absent(_over_time)?\(",
-    "5xx ratio": r"5\.\.|5xx|5\[0-9\]",
-    "latency": r"duration.*bucket|latency|quantile",
-    "disk": r"filesystem_avail|disk",
-    "memory": r"MemAvailable|memory",
-    "certificate": r"cert_expiry|cert_not_after|certificate",
-    "database down": r"pg_up|mysql_up|database",
+FIRST_EVALUATION_WAIT_S = 65.0
+"""After a reload a rule is evaluated within its interval, which is a minute by default."""
+RUNBOOKS_MAX = 100
+SEVERITIES = ("severity", "priority", "level")
+NOTES: Mapping[str, tuple[str, ...]] = {
+    "summary": ("summary", "title", "message"),
+    "description": ("description", "message", "details"),
+    "runbook": ("runbook_url", "runbook", "runbookURL", "playbook"),
 }
-"""What every service needs to be told of; more by `[alerts] required`."""
+"""What an alert must tell its reader, and the annotations in which rules usually do."""
 
 
 @dataclass(frozen=True)
 class AlertRule:
     """One loaded alert.
 
-    age_s: since its last evaluation, None if never.  interval_s: of its group.  for_s: how long it must hold.
-    selectors: (selector, series within the window) of its expression; () where exempt or unreadable.
-    annotations: those that it has, by name.
+    age_s: since its last evaluation, None if never.  took_s: seconds that it took.  interval_s: of its group.
+    for_s: how long its condition must hold, or keep it firing.  lacks: of summary, description and runbook
+    those that it has not.  selectors: with the series that each had within the window, negative where it has
+    none and only could.  dead: those for want of which it can never fire.  constant: it looks at no series.
+    readable: its expression could be parsed.
     """
 
     name: str
     group: str
     state: str
     health: str
+    error: str
     age_s: float | None
+    took_s: float
     interval_s: float
     for_s: float
     severity: str
-    annotations: tuple[str, ...]
+    lacks: tuple[str, ...]
     runbook: str
     query: str
     selectors: tuple[tuple[str, int], ...]
-    may_be_quiet: bool
-    may_fire_at_once: bool
+    dead: tuple[str, ...]
+    constant: bool
+    readable: bool
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """One page that alerts link to, and the status it answered with; None for a host that is not asked."""
+
+    page: str
+    status: int | None
 
 
 @dataclass(frozen=True)
 class RulesFacts:
     """All alerts of a Prometheus.
 
-    intents: (intent, names of the rules that cover it).  watchdog: name of the always-firing alert.
-    runbooks: (address, status) of each that could be asked for.  released: alerts in the released files,
-    missing: of those not loaded as they are written there; None without `alerts.rules_dir`.
+    recordings: (name, health) of recording rules.  intents: (intent, names of the sound rules that cover
+    it).  watchdog: name of the always-firing alert.  at_once, quiet: alerts that may fire without delay, and
+    that may lack series, as the target file says.  window_s: series are looked for this far back.
+    runbook_base: the address below which runbooks are asked for.  drift: from the released files, None
+    without `alerts.rules_dir`.
     """
 
     alerts: tuple[AlertRule, ...]
+    recordings: tuple[tuple[str, str], ...]
     intents: tuple[tuple[str, tuple[str, ...]], ...]
     watchdog: str
-    runbooks: tuple[tuple[str, int], ...]
-    released: int | None
-    missing: tuple[str, ...]
+    at_once: tuple[str, ...]
+    quiet: tuple[str, ...]
+    window_s: float
+    runbook_base: str
+    runbooks: tuple[Runbook, ...]
+    drift: Drift | None
 
 
-@probe(facts=RulesFacts, deadline=30, needs=("prom_gate",), uses={"prometheus": "GET", "runbooks": "GET"})
+@probe(facts=RulesFacts, deadline=100, needs=("prom_gate",), uses={"prometheus": "GET", "runbooks": "GET"})
 def rules(target: Target, connect: Connections) -> RulesFacts:
-    """Ask Prometheus for its alerts, and for the series that their expressions select."""
+    """Ask Prometheus for its rules and for the series their expressions select, and for the runbooks."""
     prom = promql.client(target, connect)
-    data = prom.get("rules", type="alert")
+    settings, window = target.alerts, target.limits.rules_series_window_s
+    loaded = _loaded(prom, connect)
     now = prom.now()
-    settings = target.alerts
-    known: dict[str, int] = {}
-    alerts = []
-    for group in data.get("groups", ()):
-        for rule in group.get("rules", ()):
-            if rule.get("type") == "alerting":
-                quiet = rule["name"] in settings.quiet
-                chosen = () if quiet else _selectors(prom, rule["query"], target, known)
-                exempt = rule["name"] in (*settings.exempt_for, settings.watchdog)
-                alerts.append(_alert(rule, group, now, chosen, quiet, exempt))
-    wanted = settings.required or USUAL_INTENTS
-    intents = tuple((name, _covering(pattern, alerts)) for name, pattern in wanted.items())
-    folder = target.file(settings.rules_dir) if settings.rules_dir else None
-    released = _released(folder) if folder else None
-    loaded = {(alert.name, _plain(alert.query)) for alert in alerts}
+    trees = {str(rule["query"]): parse(str(rule["query"])) for _, rule in loaded if _alerting(rule)}
+    needs = {query: need(tree) for query, tree in trees.items() if tree is not None}
+    wanted = list(dict.fromkeys(s for one in needs.values() for s in one.selectors()))
+    series = alive(prom, wanted, window)
+    alerts = tuple(
+        _alert(rule, group, now, needs.get(str(rule["query"])), {str(s): n for s, n in series.items()})
+        for group, rule in loaded
+        if _alerting(rule)
+    )
+    drift = None
+    if settings.rules_dir:
+        written = [rules_released.of_api(group, rule) for group, rule in loaded]
+        drift = rules_released.compare(rules_released.read(target.file(settings.rules_dir)), written)
     return RulesFacts(
-        alerts=tuple(alerts),
-        intents=intents,
+        alerts=alerts,
+        recordings=tuple((str(r["name"]), str(r.get("health", ""))) for _, r in loaded if not _alerting(r)),
+        intents=tuple((name, covering(pattern, alerts)) for name, pattern in _required(target).items()),
         watchdog=settings.watchdog,
+        at_once=tuple(settings.exempt_for),
+        quiet=tuple(settings.quiet),
+        window_s=window,
+        runbook_base=settings.runbook_base,
         runbooks=_runbooks(target, connect, alerts),
-        released=len(released) if released is not None else None,
-        missing=tuple(sorted(name for name, query in released or () if (name, _plain(query)) not in loaded)),
+        drift=drift,
+    )
+
+
+def _alerting(rule: Mapping[str, Any]) -> bool:
+    return rule.get("type") == "alerting"
+
+
+def _loaded(prom: PromQL, connect: Connections) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return (group, rule) of all rules, once each was evaluated: right after a reload none was."""
+    waited = 0.0
+    while True:
+        data = prom.get("rules")
+        groups = data.get("groups", ()) if isinstance(data, dict) else ()
+        found = [(group, rule) for group in groups for rule in group.get("rules") or ()]
+        fresh = [float(group.get("interval") or 60) for group, rule in found if rule["health"] == "unknown"]
+        if not fresh or waited > min(max(fresh) + 3, FIRST_EVALUATION_WAIT_S):
+            return found
+        connect.sleep(0.5)
+        waited += 0.5
+
+
+def _required(target: Target) -> Mapping[str, str]:
+    """Return the required intents: those of the target file, else the usual ones of what it has."""
+    if target.alerts.required:
+        return target.alerts.required
+    return {
+        intent.name: intent.pattern
+        for intent in INTENTS
+        if not intent.when or getattr(target, intent.when) is not None
+    }
+
+
+def covering(pattern: str, alerts: Sequence[AlertRule]) -> tuple[str, ...]:
+    """Return the alerts that a pattern finds by name or expression and that are able to fire."""
+    found = re.compile(pattern, re.IGNORECASE)
+    return tuple(
+        alert.name
+        for alert in alerts
+        if alert.health == "ok" and not alert.dead and found.search(f"{alert.name}\n{alert.query}")
     )
 
 
 def _alert(
-    rule: dict[str, Any],
-    group: dict[str, Any],
+    rule: Mapping[str, Any],
+    group: Mapping[str, Any],
     now: float,
-    selectors: tuple[tuple[str, int], ...],
-    quiet: bool,
-    exempt: bool,
+    needed: Need | None,
+    series: Mapping[str, int],
 ) -> AlertRule:
     last = promql.moment(rule.get("lastEvaluation"))
-    notes = rule.get("annotations", {})
+    notes = {name: str(text).strip() for name, text in (rule.get("annotations") or {}).items()}
+    labels = rule.get("labels") or {}
+    selectors = list(dict.fromkeys(needed.selectors())) if needed is not None else []
+    dead = needed.dead(lambda selector: series[str(selector)] != 0) if needed is not None else []
     return AlertRule(
-        name=rule["name"],
+        name=str(rule["name"]),
         group=str(group.get("name", "")),
         state=str(rule.get("state", "")),
         health=str(rule.get("health", "")),
+        error=str(rule.get("lastError", ""))[:300],
         age_s=round(now - last, 2) if last > 0 else None,
-        interval_s=float(group.get("interval", 0)),
-        for_s=float(rule.get("duration", 0)),
-        severity=str(rule.get("labels", {}).get("severity", "")),
-        annotations=tuple(sorted(name for name, text in notes.items() if str(text).strip())),
-        runbook=str(notes.get("runbook_url", "")),
-        query=rule["query"],
-        selectors=selectors,
-        may_be_quiet=quiet,
-        may_fire_at_once=exempt,
+        took_s=float(rule.get("evaluationTime") or 0),
+        interval_s=float(group.get("interval") or 0),
+        for_s=max(float(rule.get("duration") or 0), float(rule.get("keepFiringFor") or 0)),
+        severity=next((str(labels[name]) for name in SEVERITIES if labels.get(name)), ""),
+        lacks=tuple(note for note, names in NOTES.items() if not any(notes.get(name) for name in names)),
+        runbook=next((notes[name] for name in NOTES["runbook"] if notes.get(name)), ""),
+        query=str(rule["query"]),
+        selectors=tuple((str(selector), series[str(selector)]) for selector in selectors),
+        dead=tuple(map(str, dead)),
+        constant=needed is not None and not selectors and "absent" not in str(rule["query"]),
+        readable=needed is not None,
     )
 
 
-def _covering(pattern: str, alerts: list[AlertRule]) -> tuple[str, ...]:
-    found = re.compile(pattern, re.IGNORECASE)
-    return tuple(alert.name for alert in alerts if found.search(f"{alert.name} {alert.query}"))
-
-
-def _selectors(
-    prom: PromQL, query: str, target: Target, known: dict[str, int]
-) -> tuple[tuple[str, int], ...]:
-    """Return each vector selector of an expression with the number of its series within the window."""
-    found = []
-    for selector in dict.fromkeys(selectors_of(query)):
-        if selector not in known:
-            span = promql.duration(target.limits.rules_series_window_s)
-            known[selector] = int(prom.value(f"count(last_over_time({selector}[{span}]))") or 0)
-        found.append((selector, known[selector]))
-    return tuple(found)
-
-
-def selectors_of(query: str) -> Iterator[str]:
-    """Yield the vector selectors of a PromQL expression, without offsets and ranges."""
-    try:
-        import promql_parser
-    except ImportError:
-        raise CannotLook(
-            Reason.NO_ACCESS,
-            "promql-parser is not installed here; pip install 'pytest-deploycheck[monitoring]'",
-        ) from None
-    try:
-        todo: list[Any] = [promql_parser.parse(query)]
-    except ValueError:
-        return
-    while todo:
-        node = todo.pop(0)
-        if isinstance(node, promql_parser.VectorSelector):
-            name = node.name or ""
-            kept = [m for m in node.matchers.matchers if not (name and m.name == "__name__")]
-            matchers = ", ".join(_matcher(m) for m in kept)
-            yield f"{name}{{{matchers}}}" if matchers or not name else name
-            continue
-        for attribute in ("expr", "lhs", "rhs", "param", "vector_selector", "vs"):
-            child = getattr(node, attribute, None)
-            if child is not None:
-                todo.append(child)
-        todo.extend(getattr(node, "args", None) or ())
-
-
-def _matcher(matcher: Any) -> str:
-    operators = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
-    kind = str(matcher.op).rpartition(".")[2]
-    return f"{matcher.name}{operators.get(kind, kind)}{promql.quoted(str(matcher.value))}"
-
-
-def _plain(query: str) -> str:
-    """Return an expression in one form, whoever wrote its spaces and parentheses."""
-    import promql_parser
-
-    try:
-        return str(promql_parser.parse(query).prettify())
-    except ValueError:
-        return " ".join(query.split())
-
-
-def _released(folder: Path) -> list[tuple[str, str]]:
-    """Return (alert, expression) of the rule files as they were released."""
-    import yaml
-
-    found = []
-    files = [path for pattern in ("*.yml", "*.yaml", "*.rules") for path in sorted(folder.glob(pattern))]
-    if not files:
-        raise CannotLook(Reason.NO_EVIDENCE, f"no rule files in alerts.rules_dir {folder.name}/")
-    for path in files:
-        try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-            groups = document.get("groups") or ()
-            rules = [rule for group in groups for rule in group.get("rules") or ()]
-        except (OSError, yaml.YAMLError, AttributeError) as error:
-            raise CannotLook(Reason.UNPARSEABLE, f"{path.name}: {str(error)[:200]}") from None
-        found += [(str(rule["alert"]), str(rule["expr"])) for rule in rules if "alert" in rule]
-    return found
-
-
-def _runbooks(target: Target, connect: Connections, alerts: list[AlertRule]) -> tuple[tuple[str, int], ...]:
-    """Ask for each runbook under `alerts.runbook_base`; others are on hosts that are not ours to ask."""
+def _runbooks(target: Target, connect: Connections, alerts: Sequence[AlertRule]) -> tuple[Runbook, ...]:
+    """Ask for each page below `alerts.runbook_base`; others are on hosts that are not ours to ask."""
     base = target.alerts.runbook_base
+    pages = list(dict.fromkeys(urldefrag(alert.runbook)[0] for alert in alerts if alert.runbook))
     if not base:
-        return ()
-    pages = dict.fromkeys(urldefrag(alert.runbook)[0] for alert in alerts)
+        return tuple(Runbook(page, None) for page in pages)
     http = connect.http("runbooks")
-    return tuple((page, http.get(page).status) for page in pages if page.startswith(base + "/"))
+    return tuple(
+        Runbook(page, http.get(page).status if f"{page}/".startswith(f"{base}/") else None)
+        for page in pages[:RUNBOOKS_MAX]
+    )

@@ -20,13 +20,14 @@ from pytest_deploycheck.target import load
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: `headers` by lower-case name, `json` the body when it is JSON."""
+    """A request: `headers` by lower-case name, `json` the body when it is JSON, `text` the body as it is."""
 
     method: str
     path: str
     query: Mapping[str, list[str]]
     headers: Mapping[str, str]
     json: Any
+    text: str = ""
 
     @property
     def token(self) -> str:
@@ -60,7 +61,11 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[str]:
                 sent = None
             url = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = answer(Asked(self.command, url.path, parse_qs(url.query), headers, sent))
+            reply = answer(
+                Asked(
+                    self.command, url.path, parse_qs(url.query), headers, sent, raw.decode(errors="replace")
+                )
+            )
             text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
             body = b"" if reply.status in (204, 304) else text.encode()
             self.send_response_only(reply.status)
