@@ -28,6 +28,9 @@ from pytest_deploycheck.transports.shell import Shell
 from pytest_deploycheck.transports.sql import CONNECTIONS_MAX, Sql
 from pytest_deploycheck.verdict import Reason
 
+LOGIN_WAIT_MAX_S = 5.0
+"""Seconds that a login waits at most when it is told to come back later."""
+
 
 class Wire:
     """What all probes of a run share; thread-safe."""
@@ -211,6 +214,11 @@ class Connections:
 
     def _login(self, account: str) -> str:
         answer = self.login(account)
+        if answer.status == 429:
+            # A limit is no refusal of the account: wait as long as it asks for, once (RFC 6585, RFC 9110 10.2.3).
+            asked = (answer.header("retry-after") or "").strip()
+            self.sleep(min(float(asked) if asked.isdigit() else 1.0, LOGIN_WAIT_MAX_S))
+            answer = self.login(account)
         if answer.status >= 500:
             raise Dead("acct", f"login of {account} answers {answer.status}")
         token = find_token(answer) if 200 <= answer.status < 300 else None

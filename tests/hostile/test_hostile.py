@@ -74,7 +74,7 @@ def deadline() -> float:
         (servers.silent, "unproven", "timeout"),
         (servers.drip, "unproven", "timeout"),
         (servers.endless, "failed", ""),
-        (servers.half_header, "unproven", "unparseable"),
+        (servers.half_header, "failed", ""),  # a 200 that ends early is read as a 200 without a body
         (servers.redirects, "failed", ""),
         (servers.garbage, "unproven", "unparseable"),
         (servers.html, "failed", ""),
