@@ -3,12 +3,12 @@
 PYTHON ?= python3
 PIP = .venv/bin/pip install --disable-pip-version-check --quiet
 
-.PHONY: help demo test test-all lint setup-demo setup-test
+.PHONY: help demo test test-quick lint setup-demo setup-test
 
 help:
 	@echo "make demo   start a real deployment, judge it, leave evidence/report.html (no root needed)"
 	@echo "make test   install what the tests need (root: Debian packages) and run them"
-	@echo "make test-all   the slow tests too: faults, hostile targets, the demo, the page in a browser"
+	@echo "make test-quick   without the faults, hostile targets, the demo's own tests and the page"
 	@echo "make lint   ruff and mypy"
 
 .venv/bin/pip:
@@ -31,16 +31,16 @@ demo: .venv/.demo
 setup-test: .venv/.test
 	@tests/setup.sh
 
-# The quick tests: everything but the slow folders below.
-QUICK = tests/core tests/docs tests/plugin tests/probes tests/suites tests/reports/test_html.py \
-	tests/faults/test_matrix.py tests/faults/test_worlds.py
+# Faults are injected into one deployment a worker, side by side; the other tests share a deployment by file.
+TESTS = CI=$${CI:-true} PATH="$(CURDIR)/tests/demo/node/node_modules/.bin:$$PATH" .venv/bin/python -m pytest -n 2
 
 test: setup-test
-	@CI=$${CI:-true} .venv/bin/python -m pytest -n 2 --dist loadfile $(QUICK)
+	@$(TESTS) --dist loadfile tests --ignore tests/faults --ignore tests/hostile
+	@$(TESTS) --dist load tests/faults tests/hostile
 
-# Every fault of every item, hostile targets, the demo's own tests and the page in a browser as well.
-test-all: setup-test
-	@CI=$${CI:-true} .venv/bin/python -m pytest -n 2 --dist loadfile tests
+# All but the slow folders, for a first answer in two minutes.
+test-quick: setup-test
+	@$(TESTS) --dist loadfile tests --ignore tests/faults --ignore tests/hostile --ignore tests/demo --ignore tests/reports
 
 lint: .venv/.test
 	@.venv/bin/ruff check .

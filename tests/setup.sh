@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the servers and tools that the tests speak to: Debian packages, Bugsink and axe-core.
+# Install the servers and tools that the tests speak to: Debian packages, Bugsink, anvil and axe-core.
 # Run by `make test` after .venv is made; needs root where a Debian package is missing.
 set -eu
 cd "$(dirname "$0")/.."
@@ -36,7 +36,9 @@ if [ ! -x .venv-bugsink/bin/gunicorn ]; then
   .venv-bugsink/bin/pip install --disable-pip-version-check --quiet 'bugsink>=2.6,<3'
 fi
 
-if [ ! -d tests/reports/browser/node_modules ]; then
-  echo "Installing axe-core for the tests of the page …"
-  (cd tests/reports/browser && npm ci --no-audit --no-fund --silent)
-fi
+for folder in tests/reports/browser tests/demo/node; do
+  if [ ! -d "$folder/node_modules" ]; then
+    echo "Installing what $folder/package.json names …"
+    (cd "$folder" && npm ci --no-audit --no-fund --silent)
+  fi
+done
