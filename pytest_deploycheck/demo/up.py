@@ -69,7 +69,9 @@ def _keep(deployment: Deployment, ended: threading.Event) -> None:
 
 
 def _say(name: str, seconds: float) -> None:
-    print(f"{seconds:6.2f} s  {name}", flush=True)
+    # One write, newline included: units become ready in threads of their own, and print writes twice.
+    sys.stdout.write(f"{seconds:6.2f} s  {name}\n")
+    sys.stdout.flush()
 
 
 def _report(deployment: Deployment, seconds: float) -> None:
