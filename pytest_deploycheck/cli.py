@@ -90,7 +90,10 @@ def _report(options: argparse.Namespace) -> int:
         raise _Refused(str(error)) from None
     checklist: Checklist = load(options.checklist) if options.checklist else default()
     record = assemble(seen, checklist, now=datetime.fromisoformat(seen.header["run"]["started_at"]))
-    written = bundle.write(options.directory, record, checklist)
+    try:
+        written = bundle.write(options.directory, record, checklist)
+    except bundle.BundleError as error:
+        raise _Refused(str(error)) from None
     print(f"{record.decision['decision']}: {record.decision['sentence']}")
     for path in written.values():
         print(path)

@@ -139,7 +139,12 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         _gather_among_workers(config, state)
     elif state.run is not None:
         if state.evidence is not None:
-            state.journal = Journal(state.evidence)
+            try:
+                state.journal = Journal(state.evidence)
+            except OSError as error:
+                raise pytest.UsageError(
+                    f"--evidence {state.evidence}: {error.strerror}; give a directory that can be written"
+                ) from None
             state.journal.write("header", {**state.run.seen.header, "claims": state.run.seen.claims})
         _gather(config, state)
     return None

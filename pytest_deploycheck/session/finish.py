@@ -23,9 +23,12 @@ def conclude(state: State) -> Record:
     if state.evidence is not None:
         from pytest_deploycheck.reports import bundle
 
-        state.written = bundle.write(state.evidence, record, state.run.checklist)
+        try:
+            state.written = bundle.write(state.evidence, record, state.run.checklist)
+        except bundle.BundleError as error:
+            state.unwritten = str(error)
         if state.journal is not None:
-            state.journal.close(done=True)
+            state.journal.close(done=bool(state.written))
     return record
 
 
@@ -43,7 +46,11 @@ def exit_status(state: State, status: int | pytest.ExitCode) -> int | pytest.Exi
     """Return pytest's exit status, but never 0 unless the decision is GO or GO WITH WAIVERS."""
     if status != pytest.ExitCode.OK or not state.active:
         return status
-    green = state.record is not None and state.record.decision["decision"] in ("GO", "GO WITH WAIVERS")
+    green = (
+        not state.unwritten
+        and state.record is not None
+        and state.record.decision["decision"] in ("GO", "GO WITH WAIVERS")
+    )
     return status if green else pytest.ExitCode.TESTS_FAILED
 
 

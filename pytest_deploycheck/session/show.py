@@ -82,6 +82,8 @@ def summary(reporter: Any, state: State) -> None:
         reporter.section("deployment checklist", sep="=")
     for line in lines:
         reporter.write_line(line)
+    if state.unwritten:
+        reporter.write_line(f"ERROR: {state.unwritten}", red=True, bold=True)
     if state.written:
         reporter.write_line(f"evidence: {next(iter(state.written.values())).parent}")
 

@@ -38,6 +38,7 @@ class State:
     journal: Journal | None = None
     record: Record | None = None
     written: dict[str, Path] = field(default_factory=dict)
+    unwritten: str = ""
     deselected: list[Any] = field(default_factory=list)
     collected: Collected = field(default_factory=Collected)
     attempts: dict[str, list[str]] = field(default_factory=dict)

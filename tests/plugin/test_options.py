@@ -131,3 +131,20 @@ def test_importing_the_plugin_imports_no_client_library(pytester: pytest.Pyteste
     loaded = set(json.loads(result.stdout.str().strip()))
     assert "requests" in loaded
     assert not loaded & set(heavy)
+
+
+def test_a_folder_that_cannot_be_written_is_named(project: pytest.Pytester) -> None:
+    """An evidence folder behind a file is one clear error before any contact, and nothing is green."""
+    (project.path / "ev").write_text("in the way")
+    result = run(project, "-k", "right")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--evidence*give a directory that can be written*"])
+
+
+def test_evidence_that_gets_lost_at_the_end_is_not_green(project: pytest.Pytester) -> None:
+    """When a report cannot be put into its place, the run says so and is red."""
+    (project.path / "ev" / "report.html" / "in the way").mkdir(parents=True)
+    result = run(project, "-k", "right")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*ERROR: evidence cannot be written to*"])
+    assert (project.path / "ev" / "journal.jsonl").exists()
