@@ -11,17 +11,21 @@ from pytest_deploycheck.verdict import Reason, Verdict
 
 @dataclass(frozen=True)
 class Gate:
-    """A prerequisite shared by many items: `owner` is the one item that carries its failure."""
+    """A prerequisite shared by many items: `owner` is the one item that carries its failure.
+
+    unseen: what a refusal means for the owner where it says nothing about the quality: the reason of unproven.
+    """
 
     name: str
     owner: str
     means: str
+    unseen: Reason | None = None
 
 
 GATES: dict[str, Gate] = {
     gate.name: gate
     for gate in (
-        Gate("ssh", "pre_deploy.infrastructure.capacity", "the server runs a command"),
+        Gate("ssh", "pre_deploy.infrastructure.capacity", "the server runs a command", Reason.NO_ACCESS),
         Gate("docker", "pre_deploy.infrastructure.docker", "the container engine answers"),
         Gate("net", "deploy.services.tls", "TCP connects to the public address"),
         Gate("tls", "deploy.services.tls", "a TLS handshake completes"),
@@ -35,6 +39,8 @@ GATES: dict[str, Gate] = {
         Gate("am", "pre_deploy.security.alerting", "Alertmanager answers"),
         Gate("grafana", "post_deploy.monitoring.grafana", "Grafana's health answers"),
         Gate("logs", "post_deploy.monitoring.logs", "the log backend answers"),
+        Gate("backup", "pre_deploy.infrastructure.backup_storage", "the catalogue of backups is readable"),
+        Gate("ci", "deploy.code.tests", "the CI's results are readable", Reason.NO_ACCESS),
     )
 }
 
@@ -61,6 +67,8 @@ def standing(seen: Observation, items: Collection[str]) -> Standing | None:
     if seen.state == "dead":
         gate = GATES.get(seen.gate)
         if gate is not None and gate.owner in items:
+            if gate.unseen is not None:
+                return Standing(Verdict.UNPROVEN, gate.unseen, seen.detail)
             return Standing(Verdict.FAILED, "", f"not so: {gate.means}; {seen.detail}")
         owner = f" (owner: {gate.owner})" if gate else ""
         return Standing(Verdict.BLOCKED, seen.gate, f"blocked by {seen.gate}: {seen.detail}{owner}")

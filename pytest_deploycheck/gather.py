@@ -87,10 +87,19 @@ class Gatherer:
         """Look with the named probes and what they need; `known` observations are taken as they are."""
         self.done = dict(known or {})
         wanted = [name for name in closure(names, self._probes) if name not in self.done]
+        self._expect_reads(wanted)
         exclusive = [name for name in wanted if self._probes[name].exclusive]
         self._batch([name for name in wanted if name not in exclusive], self._jobs)
         self._batch(exclusive, 1)
         return self.done
+
+    def _expect_reads(self, names: Iterable[str]) -> None:
+        """Tell the servers beforehand what the probes will read there."""
+        for name in names:
+            reads = self._probes[name].reads
+            if reads is not None and self._wire.servers is not None:
+                wanted = reads(self._wire.target)
+                self._wire.servers.expect(wanted.main, wanted.every)
 
     def _batch(self, waiting: list[str], jobs: int) -> None:
         while waiting or self._running:

@@ -22,6 +22,7 @@ from pytest_deploycheck.record import digest, jsonable
 from pytest_deploycheck.verdict import Reason
 
 SUFFIX = "_facts"
+SSH_GATE = "ssh_gate"
 ARGUMENTS = frozenset({"target", "limits", "connect"})
 SAFETY_CLASSES = ("S0", "S1", "S2", "S3", "S4", "S5")
 ALLOWANCES = ("burst", "load", "canary", "negative-writes", "spend")
@@ -50,13 +51,22 @@ class Dead(Exception):
 
 
 @dataclass(frozen=True)
+class Reads:
+    """Reading commands that a probe wants run on the main server, and on every server of the target."""
+
+    main: tuple[str, ...] = ()
+    every: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Probe:
     """A registered probe.
 
     deadline: seconds until the look is given up.  needs: probes that must have seen something first.
     uses: endpoint name -> the actions (space separated) it may take there; transports refuse any other,
     so a plan made from these is complete.  safety: S0 to S5 as in docs/safety.md.  allow: the --allow
-    word it waits for.  exclusive: runs alone, after all others.
+    word it waits for.  exclusive: runs alone, after all others.  reads: target -> the commands that it will
+    read on servers; they are fetched together with those of all other probes, by the gate of the server.
     """
 
     name: str
@@ -69,6 +79,7 @@ class Probe:
     allow: str = ""
     exclusive: bool = False
     summary: str = ""
+    reads: Callable[[Any], Reads] | None = None
 
     @property
     def fixture(self) -> str:
@@ -100,6 +111,7 @@ def probe(
     safety: str = "S1",
     allow: str = "",
     exclusive: bool = False,
+    reads: Callable[[Any], Reads] | None = None,
 ) -> Callable[[Callable[..., Any]], Probe]:
     """Make a function a probe; its name is the probe's, its docstring's first line the summary."""
 
@@ -113,6 +125,10 @@ def probe(
             raise ProbeDefinitionError(f"probe {name}: safety={safety!r} is none of {SAFETY_CLASSES}")
         if allow and allow not in ALLOWANCES:
             raise ProbeDefinitionError(f"probe {name}: allow={allow!r} is none of {ALLOWANCES}")
+        if reads is not None and SSH_GATE not in needs:
+            raise ProbeDefinitionError(
+                f"probe {name} has reads=; it needs the server's gate: needs=({SSH_GATE!r},)"
+            )
         made = Probe(
             name=name,
             function=function,
@@ -124,6 +140,7 @@ def probe(
             allow=allow,
             exclusive=exclusive,
             summary=inspect.getdoc(function).splitlines()[0],  # type: ignore[union-attr]
+            reads=reads,
         )
         for parameter in made.parameters:
             if parameter not in ARGUMENTS and not parameter.endswith(SUFFIX):

@@ -74,9 +74,12 @@ def write(world: World, running: Collection[str], absent: Mapping[str, str]) -> 
 
 
 def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return every section of the file, each a mapping of plain values; monitoring only when it runs."""
+    """Return every section of the file, each a mapping of plain values.
+
+    A unit's module adds its own by `target_sections(world)`: sections, or keys of sections that there are.
+    """
     release = world.release
-    return {
+    found: dict[str, dict[str, Any]] = {
         "target": {
             "name": "demo",
             "environment": "demo",
@@ -146,6 +149,18 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
         "limits": LIMITS,
         **(_monitoring(world) if "standins" in running else {}),
     }
+    for module in _modules(running):
+        for name, values in module.target_sections(world).items():
+            found[name] = {**found.get(name, {}), **values}
+    return found
+
+
+def _modules(running: Collection[str]) -> list[Any]:
+    """Return the modules of the running units that have something to say in the target file themselves."""
+    from pytest_deploycheck.demo.units import UNITS
+
+    modules = [unit.load() for unit in UNITS if unit.name in running and unit.module]
+    return [module for module in modules if hasattr(module, "target_sections")]
 
 
 def _monitoring(world: World) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes.volley import Shot, most_within, volley
 from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.model import RatePolicy
+from pytest_deploycheck.target.edge import RatePolicy
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook
-from pytest_deploycheck.target.model import ErrorsSection
+from pytest_deploycheck.target.monitoring import ErrorsSection
 from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
 

@@ -71,7 +71,9 @@ def contract_gate(target: Target, connect: Connections) -> GateFacts:
 @probe(facts=GateFacts, deadline=12, uses={"prometheus": "GET"})
 def prom_gate(connect: Connections) -> GateFacts:
     """Ask Prometheus whether it is ready and whether it answers a query."""
-    http = connect.http("prometheus")
+    section = connect.target.prometheus
+    token = connect.secret(section.token) if section and section.token else ""
+    http = connect.http("prometheus", bearer=token)
     _open_or_dead(http, "/-/ready")
     answer = _open_or_dead(http, "/api/v1/query?query=vector(1)")
     body = answer.json()
@@ -101,7 +103,21 @@ def _open_or_dead(http: Http, path: str) -> Response:
     return answer
 
 
+@probe(facts=GateFacts, deadline=60, uses={"host": "run"})
+def ssh_gate(connect: Connections) -> GateFacts:
+    """Run on every server, in one command each, all that the run's probes read there.
+
+    The gate is the main server's; whether the others answer is for the item of the servers to judge.
+    """
+    servers = connect.collect()
+    if servers.uris[0] in servers.dead:
+        raise Dead("ssh", servers.dead[servers.uris[0]])
+    alive = len(servers.uris) - len(servers.dead)
+    return GateFacts(f"{alive} of {len(servers.uris)} servers run commands", 0.0)
+
+
 GATE_PROBES: tuple[Probe, ...] = (
+    ssh_gate,
     api,
     acct,
     db_gate,

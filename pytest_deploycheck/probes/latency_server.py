@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_deploycheck.probes.promql import PromQL, Sample, client, duration
 from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.model import PrometheusSection
+from pytest_deploycheck.target.monitoring import PrometheusSection
 from pytest_deploycheck.transports import Connections
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.model import LogsSection
+from pytest_deploycheck.target.monitoring import LogsSection
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.verdict import Reason

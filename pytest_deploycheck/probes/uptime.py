@@ -11,7 +11,7 @@ from pytest_deploycheck.probes import loki
 from pytest_deploycheck.probes.promql import PromQL
 from pytest_deploycheck.probes.uptime_monitors import Monitor, blackbox, kuma, plain
 from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.model import UptimeSection
+from pytest_deploycheck.target.monitoring import UptimeSection
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
 

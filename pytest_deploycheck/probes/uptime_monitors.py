@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes import promql
 from pytest_deploycheck.probes.promql import PromQL
-from pytest_deploycheck.target.model import UptimeSection
+from pytest_deploycheck.target.monitoring import UptimeSection
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.verdict import Reason

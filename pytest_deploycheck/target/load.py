@@ -66,6 +66,9 @@ def _references(value: Any, where: str) -> Iterator[tuple[str, SecretRef]]:
     elif isinstance(value, Mapping):
         for name, entry in value.items():
             yield from _references(entry, f"{where}.{name}")
+    elif isinstance(value, list):
+        for number, entry in enumerate(value):
+            yield from _references(entry, f"{where}.{number}")
 
 
 def _explain(path: Path, entry: Mapping[str, Any]) -> str:

@@ -24,7 +24,8 @@ from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.ledger import Ledger
 from pytest_deploycheck.transports.login import find_token
 from pytest_deploycheck.transports.rpc import Rpc
-from pytest_deploycheck.transports.shell import Shell
+from pytest_deploycheck.transports.servers import Servers, no_host
+from pytest_deploycheck.transports.shell import Done, Shell
 from pytest_deploycheck.transports.sql import CONNECTIONS_MAX, Sql
 from pytest_deploycheck.verdict import Reason
 
@@ -54,6 +55,8 @@ class Wire:
         self._tokens: dict[str, str | Dead | CannotLook] = {}
         self._logins: dict[str, threading.Lock] = {}
         self.login_answers: dict[str, Response] = {}
+        host = target.host
+        self.servers = Servers((host.uri, *host.more), self._shell) if host is not None else None
 
     def secret(self, reference: SecretRef) -> str:
         """Return a secret's value, known to the redactor from then on."""
@@ -83,6 +86,12 @@ class Wire:
         if isinstance(known, str):
             return known
         raise known
+
+    def _shell(self, uri: str) -> Shell:
+        host = self.target.host
+        assert host is not None
+        config = str(self.target.file(host.ssh_config)) if host.ssh_config else ""
+        return Shell(uri, ssh_config=config, sudo=host.sudo)
 
     def verify(self) -> str | bool:
         """Return the CA file of a private PKI, or True for the public ones."""
@@ -247,13 +256,30 @@ class Connections:
         """Return a JSON-RPC client of the reference node."""
         return Rpc(self.http("rpc"))
 
-    def shell(self) -> Shell:
-        """Return reading commands on the server."""
-        found = endpoint(self._wire.target, "host")
-        section = self._wire.target.host
-        assert section is not None
-        config = str(self._wire.target.file(section.ssh_config)) if section.ssh_config else ""
-        return Shell(found.url, enter=self._enter("host", found.url), ssh_config=config, sudo=section.sudo)
+    def collect(self) -> Servers:
+        """Fetch from every server what the run's probes want to read there."""
+        servers = self._servers()
+        for uri in servers.uris:
+            self._enter("host", uri)("run")
+        servers.collect()
+        return servers
+
+    def read(self, command: str, server: str = "") -> Done:
+        """Return what a reading command gave on a server, the main one unless another is named."""
+        servers = self._servers()
+        place = server or servers.uris[0]
+        self._enter("host", place)("read")
+        return servers.read(command, place)
+
+    def servers(self) -> tuple[str, ...]:
+        """Return the addresses of the servers that run commands, the main one first."""
+        servers = self._servers()
+        return tuple(uri for uri in servers.uris if uri not in servers.dead)
+
+    def _servers(self) -> Servers:
+        if self._wire.servers is None:
+            raise no_host(self._wire.target.path.name)
+        return self._wire.servers
 
     def tool(
         self, name: str, action: str, argv: Sequence[str], *, cwd: Path

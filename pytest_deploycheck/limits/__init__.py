@@ -1,0 +1,39 @@
+"""Limits: every number that a check compares with, its unit, and where the number comes from.
+
+Each is set under `[limits]` of the target file by the same name. "own" as a source means our own
+judgement; "checklist" means that the item's wording says it. A test reads limits through `Recorded`,
+so that the evidence shows which limits decided.
+"""
+
+from __future__ import annotations
+
+from pytest_deploycheck.limits.base import Recorded, limit
+from pytest_deploycheck.limits.code import CodeLimits
+from pytest_deploycheck.limits.contract import ContractLimits
+from pytest_deploycheck.limits.database import DatabaseLimits
+from pytest_deploycheck.limits.environment import EnvironmentLimits
+from pytest_deploycheck.limits.functional import FunctionalLimits
+from pytest_deploycheck.limits.hardening import HardeningLimits
+from pytest_deploycheck.limits.infrastructure import InfrastructureLimits
+from pytest_deploycheck.limits.monitoring import MonitoringLimits
+from pytest_deploycheck.limits.performance import PerformanceLimits
+from pytest_deploycheck.limits.security import SecurityLimits
+from pytest_deploycheck.limits.services import ServicesLimits
+
+__all__ = ["Limits", "Recorded", "limit"]
+
+
+class Limits(
+    ServicesLimits,
+    ContractLimits,
+    DatabaseLimits,
+    CodeLimits,
+    HardeningLimits,
+    EnvironmentLimits,
+    InfrastructureLimits,
+    MonitoringLimits,
+    SecurityLimits,
+    PerformanceLimits,
+    FunctionalLimits,
+):
+    """All limits, by the sections of the checklist; the reference lists the bases from last to first."""

@@ -1,0 +1,11 @@
+"""Limits of deploy: services."""
+
+from __future__ import annotations
+
+from pytest_deploycheck.limits.base import Numbers, limit
+
+
+class ServicesLimits(Numbers):
+    """Limits of deploy: services."""
+
+    services_stable_s: float = limit(30, "s", "own: restart counts are read twice, this far apart")

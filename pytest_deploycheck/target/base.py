@@ -1,0 +1,35 @@
+"""What every section of a target file is made of: strict models, addresses and moments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+def _http_url(value: str) -> str:
+    """Accept an absolute http(s) URL without credentials; secrets are given by reference."""
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError("must be an absolute http:// or https:// URL")
+    if url.username or url.password:
+        raise ValueError("must not hold a user name or password; give them as a secret reference")
+    return value.rstrip("/")
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("needs a time zone, e.g. 2026-11-24T09:30:00Z")
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Moment = Annotated[datetime, AfterValidator(_aware)]
+
+
+class Section(BaseModel):
+    """A section of the target file; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)

@@ -1,0 +1,82 @@
+"""The machines, what runs on them, and what stands before them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pytest_deploycheck.target.base import Section
+
+
+class HostSection(Section):
+    """`[host]`: the server, as a testinfra address: ssh://user@server, local:// or docker://name.
+
+    `more`: further servers of the same deployment; each must be as good as the first, on which the product's
+    files and containers are looked at.
+    """
+
+    uri: str
+    more: list[str] = []
+    ssh_config: str = ""
+    sudo: bool = False
+    data_dirs: list[str] = []
+
+
+class DockerSection(Section):
+    """`[docker]`: the Compose project on the server; without `project` the only one that runs.
+
+    `exempt`: services without a health check, each with the reason.  `oneshot`: services that run once and
+    end.  `order`: what must be up before what, as `app -> db`; found from well-known names when empty.
+    """
+
+    compose_files: list[str] = []
+    project: str = ""
+    exempt: dict[str, str] = {}
+    oneshot: list[str] = []
+    order: list[str] = []
+    external: list[str] = []
+
+
+class NetSection(Section):
+    """`[net]`: what the public may reach. `vantage` is a machine outside: local:// when the runner is one."""
+
+    vantage: str = ""
+    allowed_tcp: list[int] = [22, 80, 443]
+    allowed_udp: list[int] = []
+    sentinel_ports: list[int] = [
+        *(2375, 2376, 3000, 3100, 4000, 5432, 6379, 8080, 8545, 8546, 9090, 9093, 9100, 9187, 27017),
+    ]
+    lb_cidrs: list[str] = []
+
+
+class DnsSection(Section):
+    """`[dns]`: where the names must lead. Resolvers are addresses, with `:port` where it is not 53."""
+
+    expected_ips: list[str] = []
+    resolvers: list[str] = ["1.1.1.1", "8.8.8.8", "9.9.9.9"]
+    proxied: bool = False
+    require_caa: bool = False
+    require_dnssec: bool = False
+    rdap: bool = True
+
+
+class CertSection(Section):
+    """`[cert]`: the certificate on disk and who renews it."""
+
+    names: list[str] = []
+    paths: list[str] = []
+    allowed_issuers: list[str] = ["Let's Encrypt"]
+    renewer: Literal["certbot", "snap", "caddy", "traefik", "acme.sh", "none"] = "certbot"
+
+
+class EdgeSection(Section):
+    """`[edge]`: the reverse proxy's effective configuration, as a command prints it."""
+
+    dump_command: str = "nginx -T"
+
+
+class LbSection(Section):
+    """`[lb]`: `multi` wants several backends that all serve; `single` only correct proxying."""
+
+    mode: Literal["multi", "single", "none"] = "single"
+    min_backends: int = 2
+    instance_header: str = ""

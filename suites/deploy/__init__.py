@@ -1,0 +1,1 @@
+"""Phase deploy of the checklist."""

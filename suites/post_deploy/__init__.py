@@ -1,0 +1,1 @@
+"""Phase post_deploy of the checklist."""

@@ -1,0 +1,1 @@
+"""Phase pre_deploy of the checklist."""
