@@ -105,8 +105,16 @@ def decision_section(ruling: Ruling) -> dict[str, Any]:
 
 
 def item_sections(verdicts: Sequence[ItemVerdict]) -> list[dict[str, Any]]:
-    """Return the `items` section."""
-    return [jsonable(verdict) for verdict in verdicts]
+    """Return the `items` section; a comparison's counts stand there where they are not 1 and 0."""
+    sections = [jsonable(verdict) for verdict in verdicts]
+    for section in sections:
+        for outcome in section["outcomes"]:
+            for comparison in outcome["comparisons"]:
+                if comparison["count"] == 1:
+                    del comparison["count"]
+                if not comparison["others"]:
+                    del comparison["others"]
+    return sections
 
 
 def gate_sections(gates: Sequence[DeadGate]) -> list[dict[str, Any]]:

@@ -65,11 +65,17 @@ SEVERITY: Mapping[Verdict, int] = {verdict: rank for rank, verdict in enumerate(
 
 @dataclass(frozen=True)
 class Comparison:
-    """One evaluated assertion: its source text, the same text with the values seen, and its line."""
+    """One assertion with some values: its source text, the same text with the values seen, and its line.
+
+    `count` is how often it was evaluated with these values, `others` how often with values not kept,
+    noted once for an assertion.
+    """
 
     expression: str
     values: str
     line: int
+    count: int = 1
+    others: int = 0
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class ItemView:
 
 @dataclass(frozen=True)
 class Compared:
-    """One assertion with the values it saw: (values, how often) in order, `more` beyond those shown."""
+    """One assertion with the values it saw: (values, how often) in order, `more` times with others."""
 
     expression: str
     line: int
@@ -227,19 +227,31 @@ def _rank(name: str) -> int:
 def compared(comparisons: Sequence[Mapping[str, Any]]) -> list[Compared]:
     """Group the comparisons of a test that stand in the same place, as those in a loop do."""
     groups: dict[tuple[str, int], dict[str, int]] = {}
+    more: Counter[tuple[str, int]] = Counter()
     for comparison in comparisons:
-        values = groups.setdefault((comparison["expression"], comparison["line"]), {})
-        values[comparison["values"]] = values.get(comparison["values"], 0) + 1
+        place = (comparison["expression"], comparison["line"])
+        values = groups.setdefault(place, {})
+        values[comparison["values"]] = values.get(comparison["values"], 0) + comparison.get("count", 1)
+        more[place] += comparison.get("others", 0)
     return [
-        Compared(expression, line, tuple(values.items())[:MOST_VALUES], max(len(values) - MOST_VALUES, 0))
-        for (expression, line), values in groups.items()
+        Compared(
+            place[0],
+            place[1],
+            tuple(values.items())[:MOST_VALUES],
+            more[place] + sum(list(values.values())[MOST_VALUES:]),
+        )
+        for place, values in groups.items()
     ]
 
 
 def _sentence(judged: Mapping[str, Any]) -> str:
     """Say what a verdict without a message rests on."""
     outcomes = judged.get("outcomes", ())
-    compared = sum(len(outcome.get("comparisons", ())) for outcome in outcomes)
+    compared = sum(
+        comparison.get("count", 1) + comparison.get("others", 0)
+        for outcome in outcomes
+        for comparison in outcome.get("comparisons", ())
+    )
     seen = {name for outcome in outcomes for name in outcome.get("observations", ())}
     if not outcomes:
         return words.MEANING[words.verdict_class(judged["verdict"])]

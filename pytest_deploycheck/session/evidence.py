@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,9 @@ from pytest_deploycheck.limits import Recorded
 from pytest_deploycheck.record import jsonable
 from pytest_deploycheck.redact import Redactor, bounded
 from pytest_deploycheck.session.collection import ITEMS, PROBES
+from pytest_deploycheck.session.comparisons import EXPRESSION_MAX, Comparisons, shortened
 from pytest_deploycheck.verdict import Comparison, Outcome, Reason, Verdict
 
-COMPARISONS_MAX = 40
-"""Comparisons kept of one test; the rest is counted."""
-TEXT_MAX = 300
 TRACE = pytest.StashKey["Trace"]()
 KEY = "deploycheck"
 _SETUP = "setup"
@@ -42,8 +41,7 @@ class Trace:
     reason: str = ""
     message: str = ""
     until: str = ""
-    comparisons: list[Comparison] = field(default_factory=list)
-    compared: int = 0
+    held: Comparisons = field(default_factory=Comparisons)
     attempts: list[str] = field(default_factory=list)
 
     def settle(self, verdict: Verdict, reason: str, message: str) -> None:
@@ -60,11 +58,7 @@ def trace_of(item: pytest.Item) -> Trace:
 
 def passed_comparison(item: pytest.Item, line: int, source: str, explained: str) -> None:
     """Note an assertion that held."""
-    trace = trace_of(item)
-    trace.compared += 1
-    if len(trace.comparisons) < COMPARISONS_MAX:
-        values = explained.splitlines()[0] if explained else ""
-        trace.comparisons.append(Comparison(_short(source), _short(values), line))
+    trace_of(item).held.held(line, source, explained)
 
 
 def outcome_of(
@@ -91,10 +85,7 @@ def outcome_of(
         line=line,
         duration_s=round(report.duration, 4),
         observations=item.stash.get(PROBES, ()),
-        comparisons=tuple(
-            Comparison(redactor.text(c.expression), redactor.text(c.values), c.line)
-            for c in trace.comparisons
-        ),
+        comparisons=(*trace.held.kept(redactor.text), *_failed_comparison(call, verdict, redactor.text)),
         limits=trace.limits.used() if trace.limits else (),
         attempts=tuple(trace.attempts),
         until=trace.until,
@@ -120,7 +111,6 @@ def _judge(
         report.longrepr = f"unproven({error.reason}): {error.message}"
         return Verdict.UNPROVEN, error.reason, error.message
     if call.when == "call" and isinstance(error, (AssertionError, Failed)):
-        _failed_comparison(call, trace)
         return Verdict.FAILED, "", _first_line(call)
     return Verdict.ERROR, "", f"{type(error).__name__}: {_first_line(call)}"
 
@@ -131,19 +121,22 @@ def _pass(item: pytest.Item, trace: Trace) -> tuple[Verdict, str, str]:
         return Verdict.PASSED, "", ""
     if not item.stash.get(PROBES, ()):
         return Verdict.UNPROVEN, Reason.NO_EVIDENCE, "the test passed without asking for any facts"
-    if not trace.compared:
+    if not trace.held.evaluated:
         plain = item.config.getoption("assertmode", "rewrite") == "plain"
         why = "--assert=plain hides comparisons; leave it out" if plain else "it compared nothing"
         return Verdict.UNPROVEN, Reason.NO_EVIDENCE, f"the test passed, but {why}"
     return Verdict.PASSED, "", ""
 
 
-def _failed_comparison(call: pytest.CallInfo[Any], trace: Trace) -> None:
-    if call.excinfo is None:
-        return
+def _failed_comparison(
+    call: pytest.CallInfo[Any], verdict: Verdict, redact: Callable[[str], str]
+) -> tuple[Comparison, ...]:
+    if verdict is not Verdict.FAILED or call.excinfo is None:
+        return ()
     entry = call.excinfo.traceback[-1]
-    source = " ".join(str(entry.statement).split())
-    trace.comparisons.append(Comparison(_short(source), _short(_first_line(call)), entry.lineno + 1))
+    expression = shortened(redact(str(entry.statement)), EXPRESSION_MAX)
+    values = shortened(redact(_first_line(call)), EXPRESSION_MAX)
+    return (Comparison(expression, values, entry.lineno + 1),)
 
 
 def _first_line(call: pytest.CallInfo[Any]) -> str:
@@ -153,10 +146,6 @@ def _first_line(call: pytest.CallInfo[Any]) -> str:
     text = str(call.excinfo.value)
     first = re.split(r"\nassert |\n  \+  where |\n\s*[+]\s+where ", text)[0]
     return " ".join(first.split()) or type(call.excinfo.value).__name__
-
-
-def _short(text: str) -> str:
-    return bounded(" ".join(text.split()), TEXT_MAX)
 
 
 def attach(report: pytest.TestReport, outcome: Outcome) -> None:

@@ -112,3 +112,15 @@ def test_comparisons_in_a_loop_are_said_once() -> None:
     ]
     (many,) = compared([{"expression": "x", "values": str(n), "line": 1} for n in range(40)])
     assert (len(many.values), many.more) == (MOST_VALUES, 40 - MOST_VALUES)
+
+
+def test_comparisons_that_were_counted_count_as_often() -> None:
+    """What a record counted together, or did not keep, is part of the sum."""
+    counted = {"expression": "s == 200", "values": "200 == 200", "line": 7, "count": 30}
+    last = {"expression": "s == 200", "values": "404 == 200", "line": 7, "others": 5}
+    assert compared([counted, last]) == [Compared("s == 200", 7, (("200 == 200", 30), ("404 == 200", 1)), 5)]
+    made = record()
+    item = dict(made.items[0])
+    item["outcomes"] = [{**item["outcomes"][0], "comparisons": [counted, last]}]
+    shown = view(Record(**{**vars(made), "items": [item]})).items[0]
+    assert shown.sentence == "36 comparisons held on 2 observations"
