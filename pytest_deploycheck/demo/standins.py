@@ -13,12 +13,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck.demo import cadvisor, chain_exporter, grafana, loki, pager, runbooks
+from pytest_deploycheck.demo import cadvisor, chain_exporter, explorer, grafana, loki, pager, runbooks
 from pytest_deploycheck.demo.process import Daemon, answers
 from pytest_deploycheck.demo.standin_http import Listener, Switches
 from pytest_deploycheck.demo.world import World
 
-NAMES = ("webhook", "cadvisor", "grafana", "loki", "runbooks", "chain_exporter")
+NAMES = ("webhook", "cadvisor", "grafana", "loki", "runbooks", "chain_exporter", "explorer")
 _POLL_S = 0.1
 
 
@@ -66,6 +66,7 @@ def serve(world: World, ended: threading.Event) -> None:
             ("loki", loki.listener(world)),
             ("runbooks", runbooks.listener(world)),
             ("chain_exporter", chain_exporter.listener(world)),
+            ("explorer", explorer.listener(world)),
         )
     }
     while True:

@@ -135,6 +135,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("edge", ("nginx", "apps", "valkey", "mirror"), step=_edge_healthy),
     Unit("traffic", ("edge",), module="traffic"),
     Unit("standins", ("environment",), module="standins", required=False),
+    Unit("explorer", ("standins",), module="explorer", required=False),
     Unit("alertmanager", module="alertmanager", required=False),
     Unit("prometheus", module="prometheus", required=False),
     Unit("exporters", ("certs",), module="exporters", required=False),
