@@ -32,7 +32,7 @@ GATES: dict[str, Gate] = {
         Gate("api", "post_deploy.functional.health", "the health path answers below 500"),
         Gate("acct", "post_deploy.functional.auth", "the test account logs in"),
         Gate("db", "deploy.database.connection", "a read-only connection opens"),
-        Gate("redis", "pre_deploy.security.redis", "the cache answers"),
+        Gate("redis", "pre_deploy.security.redis_auth", "the cache answers"),
         Gate("rpc", "pre_deploy.environment.rpc_url", "eth_chainId answers"),
         Gate("contract", "deploy.contract.mainnet", "there is code at the contract's address"),
         Gate("prom", "post_deploy.monitoring.prometheus", "Prometheus answers a query"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -25,8 +26,16 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
+def _cidr(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError as error:
+        raise ValueError(f"must be a network such as 10.0.3.0/24 or an address: {error}") from None
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
 class Section(BaseModel):

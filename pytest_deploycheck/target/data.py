@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pytest_deploycheck.secret import SecretRef
-from pytest_deploycheck.target.base import Section
+from pytest_deploycheck.target.base import Cidr, Section
 
 
 class DbSection(Section):
@@ -14,9 +14,23 @@ class DbSection(Section):
     `app_role`: the application's own role; found among the sessions when empty.  `purchases_query` and
     `redemptions_query`: SELECTs that give id, tx_hash, status, tokens, cost_wei and created_at where the
     tables have other columns.  `log_service`: its name in `logs.services`.
+
+    `admin_dsn`: a role that may read pg_authid and pg_hba_file_rules; used for nothing else, and read-only
+    like the other.  Instead of it, `password_kinds_query` is a SELECT of role and kind from a view that an
+    administrator made.  `system_identifier`: the cluster's own, so that its twin is not taken for it.
+    `allowed_cidrs`: the networks of the application's servers and of whoever else may connect;
+    `local_cidrs`: those among them that never leave a machine, such as a container bridge.
+    `index_allowlist`: tables, indexes, constraints and sequences that may stay as they are, as
+    `schema.name`.  `memory_bytes`: what the server may use, where that is less than its machine has, or
+    where its machine cannot be looked at.
     """
 
     dsn: SecretRef
+    admin_dsn: SecretRef | None = None
+    password_kinds_query: str = ""
+    system_identifier: str = ""
+    allowed_cidrs: list[Cidr] = []
+    local_cidrs: list[Cidr] = []
     business_tables: list[str] = []
     purchases_table: str = "purchases"
     redemptions_table: str = "redemptions"
@@ -26,6 +40,8 @@ class DbSection(Section):
     redemptions_query: str = ""
     app_role: str = ""
     log_service: str = ""
+    index_allowlist: list[str] = []
+    memory_bytes: int = 0
 
 
 class RedisSection(Section):

@@ -236,15 +236,15 @@ class Connections:
         self._wire.login_answers[account] = answer
         return token
 
-    def sql(self) -> Sql:
-        """Return a read-only database connection."""
-        found = endpoint(self._wire.target, "db")
+    def sql(self, name: str = "db") -> Sql:
+        """Return a read-only database connection: of `db`, or of `db_admin`, which may see more."""
+        found = endpoint(self._wire.target, name)
         assert found.reference is not None
         dsn = self.secret(found.reference)
         shown = _dsn_place(dsn)
         client = Sql(
             dsn,
-            enter=self._enter("db", shown),
+            enter=self._enter(name, shown),
             shown=shown,
             remaining=self.remaining,
             slots=self._wire.sql_slots,

@@ -38,6 +38,7 @@ def endpoint(target: Target, name: str) -> Endpoint:
         "blackbox": ("uptime", "", "exporter"),
         "runbooks": ("alerts", "", "runbook_base"),
         "db": ("db", "db", "dsn"),
+        "db_admin": ("db", "db", "admin_dsn"),
         "redis": ("redis", "redis", "url"),
         "rpc": ("rpc", "rpc", "url"),
         "host": ("host", "ssh", "uri"),
