@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pytest_deploycheck.secret import SecretRef
 from pytest_deploycheck.target.base import Section
 
 
@@ -11,11 +12,16 @@ class EnvSection(Section):
     """`[env]`: the application's environment file on the server, and the names of its important keys.
 
     `path` and `template` are on the server; a relative template is also looked for beside the target file.
-    `types` gives keys a type where their name does not tell it.  `optional`: keys that may be missing.
+    `rendered`: where a secrets manager takes the place of the file, what it renders, as NAME=value lines.
+    `reader`: what reads the file, since each reads it differently; `any` wants it to mean the same to docker
+    compose and python-dotenv.  `types` gives keys a type where their name does not tell it.  `optional`: keys
+    that may be missing.
     """
 
     path: str = ""
     template: str = ""
+    rendered: SecretRef | None = None
+    reader: Literal["any", "compose", "python-dotenv", "docker", "systemd"] = "any"
     owner: str = ""
     types: dict[str, str] = {}
     optional: list[str] = []
