@@ -16,7 +16,14 @@ from pytest_deploycheck.target.chain import (
     SignerSection,
     TestnetSection,
 )
-from pytest_deploycheck.target.code import BuildSection, CiSection, ReportsSection, RepoSection, ScanSection
+from pytest_deploycheck.target.code import (
+    BuildSection,
+    CiSection,
+    DepsSection,
+    ReportsSection,
+    RepoSection,
+    ScanSection,
+)
 from pytest_deploycheck.target.data import BackupSection, DbSection, MigrationsSection, RedisSection
 from pytest_deploycheck.target.deployment import ReleaseSection, TargetSection
 from pytest_deploycheck.target.edge import HeadersSection, LoadSection, PerfSection, RateSection, TlsSection
@@ -86,6 +93,7 @@ class Target(Section):
     repo: RepoSection = RepoSection()
     ci: CiSection = CiSection()
     scan: ScanSection = ScanSection()
+    deps: DepsSection = DepsSection()
     build: BuildSection = BuildSection()
     reports: ReportsSection = ReportsSection()
     limits: Limits = Limits()
