@@ -90,6 +90,7 @@ class Run:
                     self.observations = self.gatherer.done
                     raise
                 finally:
+                    self.wire.close()
                     self.note_observations(self.gatherer.done)
         self.note_observations(self.observations)
         return self.observations

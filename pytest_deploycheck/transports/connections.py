@@ -27,6 +27,7 @@ from pytest_deploycheck.transports.rpc import Rpc
 from pytest_deploycheck.transports.servers import Servers, no_host
 from pytest_deploycheck.transports.shell import Done, Shell
 from pytest_deploycheck.transports.sql import CONNECTIONS_MAX, Sql
+from pytest_deploycheck.transports.ssh import Multiplexer
 from pytest_deploycheck.verdict import Reason
 
 LOGIN_WAIT_MAX_S = 5.0
@@ -56,6 +57,7 @@ class Wire:
         self._logins: dict[str, threading.Lock] = {}
         self.login_answers: dict[str, Response] = {}
         host = target.host
+        self._multiplexer = Multiplexer()
         self.servers = Servers((host.uri, *host.more), self._shell) if host is not None else None
 
     def secret(self, reference: SecretRef) -> str:
@@ -91,7 +93,13 @@ class Wire:
         host = self.target.host
         assert host is not None
         config = str(self.target.file(host.ssh_config)) if host.ssh_config else ""
-        return Shell(uri, ssh_config=config, sudo=host.sudo)
+        return Shell(uri, multiplexer=self._multiplexer, ssh_config=config, sudo=host.sudo)
+
+    def close(self) -> None:
+        """End the connections that probes shared: no server is read afterwards."""
+        if self.servers is not None:
+            self.servers.close()
+        self._multiplexer.close()
 
     def verify(self) -> str | bool:
         """Return the CA file of a private PKI, or True for the public ones."""
@@ -261,7 +269,7 @@ class Connections:
         servers = self._servers()
         for uri in servers.uris:
             self._enter("host", uri)("run")
-        servers.collect()
+        servers.collect(self.remaining() - 1)
         return servers
 
     def read(self, command: str, server: str = "") -> Done:
@@ -269,7 +277,19 @@ class Connections:
         servers = self._servers()
         place = server or servers.uris[0]
         self._enter("host", place)("read")
-        return servers.read(command, place)
+        return servers.read(command, place, self.remaining())
+
+    def fetch(self, wanted: dict[str, Sequence[str]]) -> None:
+        """Read on several servers what only a first look could tell of; `read` gives it from then on."""
+        servers = self._servers()
+        for uri, commands in wanted.items():
+            if commands and uri not in servers.dead:
+                self._enter("host", uri)("read")
+        servers.fetch(wanted, self.remaining() - 0.5)
+
+    def dead_servers(self) -> dict[str, str]:
+        """Return the servers that run no command, each with what it said."""
+        return dict(self._servers().dead)
 
     def servers(self) -> tuple[str, ...]:
         """Return the addresses of the servers that run commands, the main one first."""

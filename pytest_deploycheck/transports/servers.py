@@ -7,19 +7,23 @@ reads from then on comes out of that; a command that nobody declared runs by its
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shlex
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from pytest_deploycheck.observe import CannotLook, Dead
-from pytest_deploycheck.transports.shell import Done, Shell, refuse_writes
+from pytest_deploycheck.transports.shell import RUN_TIMEOUT_S, Done, Shell, refuse_writes
 from pytest_deploycheck.verdict import Reason
 
 COMMAND_TIMEOUT_S = 15
 """Seconds after which one command of a batch is ended on the server."""
+GRACE_S = 3.0
+"""Seconds that a batch's answer may be late on its way, within the time that it is given."""
 JOBS = 16
 """Servers that are asked at the same time."""
 
@@ -33,61 +37,101 @@ class Servers:
     """
 
     def __init__(self, uris: Sequence[str], connect: Connect) -> None:
-        self.uris = tuple(uris)
+        self.uris = tuple(dict.fromkeys(uris))
         self._connect = connect
         self._shells: dict[str, Shell] = {}
         self._lock = threading.Lock()
         self._wanted: dict[str, dict[str, None]] = {uri: {} for uri in uris}
         self._done: dict[tuple[str, str], Done] = {}
         self.dead: dict[str, str] = {}
+        self._closed = False
 
     def expect(self, main: Iterable[str], every: Iterable[str]) -> None:
-        """Note reads that will be asked for: of the main server, and of every one."""
-        for command in (*main, *every):
-            refuse_writes(command)
+        """Note reads that will be asked for: of the main server, and of every one.
+
+        A command that is not on the list of reads is left out; whoever reads it is told so then.
+        """
+        every = tuple(every)
         for uri in self.uris:
-            wanted = (*main, *every) if uri == self.uris[0] else tuple(every)
-            self._wanted[uri].update(dict.fromkeys(wanted))
+            for command in (*main, *every) if uri == self.uris[0] else every:
+                with contextlib.suppress(CannotLook):
+                    refuse_writes(command)
+                    self._wanted[uri][command] = None
 
-    def collect(self) -> None:
+    def collect(self, timeout: float = RUN_TIMEOUT_S) -> None:
         """Fetch all that is expected, from all servers side by side; `dead` says which ran no command."""
-        with ThreadPoolExecutor(min(JOBS, len(self.uris))) as pool:
-            list(pool.map(self._collect_from, self.uris))
+        self._each(self.uris, lambda uri: ["true", *self._wanted[uri]], timeout)
 
-    def read(self, command: str, uri: str) -> Done:
+    def read(self, command: str, uri: str, timeout: float = RUN_TIMEOUT_S) -> Done:
         """Return what a command gave on a server, from the batch when it was in it."""
         refuse_writes(command)
         if uri in self.dead:
             raise Dead("ssh", self.dead[uri])
         if (uri, command) not in self._done:
-            self._fetch(uri, [command])
+            self._fetch(uri, [command], timeout)
         return self._done[uri, command]
 
-    def _collect_from(self, uri: str) -> None:
-        try:
-            self._fetch(uri, ["true", *self._wanted[uri]])
-        except Dead as refusal:
-            self.dead[uri] = refusal.message
+    def fetch(self, wanted: dict[str, Sequence[str]], timeout: float = RUN_TIMEOUT_S) -> None:
+        """Read more, known only after a first look: one command a server, all servers side by side.
 
-    def _fetch(self, uri: str, commands: Sequence[str]) -> None:
+        What was read before is read again. A server that does not answer is dead from then on.
+        """
+        for commands in wanted.values():
+            for command in commands:
+                refuse_writes(command)
+        alive = [uri for uri, commands in wanted.items() if commands and uri not in self.dead]
+        self._each(alive, lambda uri: wanted[uri], timeout)
+
+    def close(self) -> None:
+        """End what still runs; nothing is read afterwards."""
         with self._lock:
+            self._closed = True
+            shells = list(self._shells.values())
+        for shell in shells:
+            shell.close()
+
+    def _each(self, uris: Sequence[str], commands: Callable[[str], Sequence[str]], timeout: float) -> None:
+        def ask(uri: str) -> None:
+            try:
+                self._fetch(uri, commands(uri), timeout)
+            except Dead as refusal:
+                self.dead[uri] = refusal.message
+
+        if uris:
+            with ThreadPoolExecutor(min(JOBS, len(uris)), thread_name_prefix="servers") as pool:
+                list(pool.map(ask, uris))
+
+    def _fetch(self, uri: str, commands: Sequence[str], timeout: float) -> None:
+        with self._lock:
+            if self._closed:
+                raise Dead("ssh", f"{uri} was not asked any more: the run is over")
             shell = self._shells.setdefault(uri, self._connect(uri))
         token = secrets.token_hex(12)
-        found = parse(shell.run(script(commands, token)), len(commands), token)
+        batch = script(commands, token, max(1, round(timeout - GRACE_S)))
+        whole = shell.run(batch, timeout)
+        found = parse(whole, len(commands), token)
         if found is None:
             raise Dead("ssh", f"{uri} gives no answer that a shell would give")
         for command, done in zip(commands, found, strict=True):
-            self._done[uri, command] = done
+            self._done[uri, command] = replace(done, sent_at=whole.sent_at, received_at=whole.received_at)
 
 
-def script(commands: Sequence[str], token: str) -> str:
-    """Return one POSIX shell script that runs the commands, each framed by lines with the token."""
+def script(commands: Sequence[str], token: str, limit_s: int = COMMAND_TIMEOUT_S) -> str:
+    """Return one POSIX shell script that runs the commands, each framed by lines with the token.
+
+    All of them together take `limit_s` at most: when that is over, the rest ends with status 124, as a command
+    does that is ended by `timeout`. Times are printed in UTC.
+    """
     lines = [
+        f"ends=$(($(date +%s) + {limit_s}))",
         "run() {",
         f"  printf '\\n{token} %s\\n' \"$1\"; printf '\\n{token} %s\\n' \"$1\" >&2",
-        f'  timeout {COMMAND_TIMEOUT_S} sh -c "$2" </dev/null; printf \'\\n{token} =%s\\n\' "$?"',
+        f"  left=$((ends - $(date +%s))); [ $left -lt {COMMAND_TIMEOUT_S} ] || left={COMMAND_TIMEOUT_S}",
+        '  if [ $left -gt 0 ]; then timeout $left sh -c "$2" </dev/null; else false; fi',
+        "  status=$?; [ $left -gt 0 ] || status=124",
+        f"  printf '\\n{token} =%s\\n' $status",
         "}",
-        "export LC_ALL=C",
+        "export LC_ALL=C TZ=UTC",
         *(f"run {number} {shlex.quote(command)}" for number, command in enumerate(commands)),
     ]
     return "\n".join(lines)
