@@ -6,7 +6,9 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 from pytest_deploycheck.demo import accounts, certs
 from pytest_deploycheck.demo.process import Daemon, answers
@@ -14,6 +16,7 @@ from pytest_deploycheck.demo.templates import render
 from pytest_deploycheck.demo.world import World
 
 DATABASE = "tokens"
+MEMORY_BYTES = 512 * 2**20  # what the configuration is made for; the machine is not the server's own
 # Each role, and the name of the secret that is its password.
 ROLES = {
     "postgres": "db_superuser_password",
@@ -88,6 +91,28 @@ def daemon(world: World) -> Daemon:
         log=world.path("logs", "postgres.log"),
         stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, not awaited
     )
+
+
+def target_sections(world: World) -> dict[str, dict[str, Any]]:
+    """Return what the target file says of this server beside its address."""
+    secret = world.path("secrets", "db_admin_dsn")
+    secret.touch(mode=0o600)
+    secret.write_text(dsn(world, "postgres"))
+    return {
+        "db": {
+            "admin_dsn": {"file": "secrets/db_admin_dsn"},
+            "system_identifier": system_identifier(world),
+            "app_role": "token_app",
+            "memory_bytes": MEMORY_BYTES,
+        },
+        "limits": {"db_ping_p95_s": 0.5},  # two busy cores, of which the server has none to itself
+    }
+
+
+def system_identifier(world: World) -> str:
+    """Return the cluster's own number: the first field of its control file."""
+    control = world.path("postgres", "data", "global", "pg_control")
+    return str(int.from_bytes(control.read_bytes()[:8], sys.byteorder))
 
 
 def reload(world: World, daemon: Daemon) -> None:

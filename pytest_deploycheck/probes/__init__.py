@@ -6,11 +6,14 @@ from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
+from pytest_deploycheck.probes.balance import balance
 from pytest_deploycheck.probes.books import books
 from pytest_deploycheck.probes.burst import burst
 from pytest_deploycheck.probes.chain import chain
 from pytest_deploycheck.probes.db_activity import db_activity
+from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
+from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.grafana import grafana
@@ -22,6 +25,7 @@ from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.prometheus import prometheus
+from pytest_deploycheck.probes.rate_store import rate_store
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rules import rules
@@ -41,6 +45,7 @@ PROBES: tuple[Probe, ...] = (
     round_trip,
     books,
     db_activity,
+    db_server,
     chain,
     tls,
     tls_scan,
@@ -61,6 +66,9 @@ PROBES: tuple[Probe, ...] = (
     log_scan,
     scans,
     burst,
+    edge,
+    balance,
+    rate_store,
 )
 
 
