@@ -32,7 +32,7 @@ LIMITS: dict[str, float] = {
     "cpu_iowait_max": 1.0,
     "cpu_steal_max": 1.0,
     "db_stats_min_age_s": 4,
-    "db_stats_interval_s": 2.5,
+    "db_stats_interval_s": 1.8,
     "db_min_calls": 5,
     "db_recent_min_calls": 2,
     "authz_max_rps": 500,
@@ -57,6 +57,9 @@ LIMITS: dict[str, float] = {
     "logs_drop_window_s": 30,
     "errors_read_back_s": 8,
     "uptime_age_factor": 8,
+    # Its windows are of two seconds, so that a burst is over soon.
+    "rate_login_per_min_max": 300,
+    "rate_general_per_min_max": 900,
 }
 
 
@@ -135,10 +138,15 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
         "headers": {"hsts_subdomains": True},
         "rate": {
             "policies": [
-                {"route": "/token/quote", "method": "GET", "limit": 20, "window_s": 2, "key": "ip"},
-                {"route": "/auth/login", "method": "POST", "limit": 10, "window_s": 2, "key": "ip"},
-            ]
+                {"route": "/token/quote", "method": "GET", "limit": 20, "window_s": 2, "key": "ip", "by": "app"},
+                {"route": "/auth/login", "method": "POST", "limit": 10, "window_s": 2, "key": "ip", "by": "app"},
+                {"route": "/docs", "method": "GET", "limit": 15, "window_s": 1, "key": "ip", "by": "edge"},
+            ],
+            "store_key": "REDIS_URL",
         },
+        "env": {"path": str(world.path("app", ".env"))},
+        "lb": {"mode": "multi"},
+        "edge": {"pid_file": str(world.path("nginx", "nginx.pid"))},
         "perf": {
             "endpoints": [
                 *("/health", "/health/live", "/version", "/openapi.json", "/me", "/wallet", "/transactions"),

@@ -9,3 +9,5 @@ class HardeningLimits(Numbers):
     """Limits of pre_deploy: security."""
 
     alert_delivered_max_age_s: float = limit(7 * 86400, "s", "own: a notification was delivered within this")
+    rate_login_per_min_max: float = limit(10, "per minute", "own, OWASP ASVS 5.0 6.3.1: logins of one client")
+    rate_general_per_min_max: float = limit(100, "per minute", "own: requests of one client to other routes")

@@ -24,19 +24,28 @@ class HeadersSection(Section):
 
 
 class RatePolicy(Section):
-    """One row of the rate-limit policy: `limit` requests each `window_s` seconds, counted per `key`."""
+    """One row of the rate-limit policy: `limit` requests each `window_s` seconds, counted per `key`.
+
+    `by`: who enforces it, the edge or the application.
+    """
 
     route: str
     method: Literal["GET", "POST"] = "GET"
     limit: int
     window_s: float
     key: Literal["ip", "account"] = "ip"
+    by: Literal["edge", "app"] = "edge"
 
 
 class RateSection(Section):
-    """`[rate]`: the policy as it should behave from outside."""
+    """`[rate]`: the policy as it should behave from outside.
+
+    `store_key`: the key of the environment file that names the store which all instances of the application
+    count in, where the application enforces rows of the policy.
+    """
 
     policies: list[RatePolicy] = []
+    store_key: str = ""
 
 
 class TlsSection(Section):

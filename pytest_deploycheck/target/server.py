@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from pytest_deploycheck.target.base import Section
 
 
@@ -69,14 +71,23 @@ class CertSection(Section):
 
 
 class EdgeSection(Section):
-    """`[edge]`: the reverse proxy's effective configuration, as a command prints it."""
+    """`[edge]`: nginx's configuration, as a command prints it on the server, and its process.
 
-    dump_command: str = "nginx -T"
+    `dump_command` is `nginx -T`, or `docker exec NAME nginx -T` where nginx runs in a container.
+    """
+
+    dump_command: str = Field(default="nginx -T", pattern=r"^(docker exec [\w.-]+ )?nginx -T$")
+    pid_file: str = Field(default="/run/nginx.pid", pattern=r"^/[\w./-]+$")
 
 
 class LbSection(Section):
-    """`[lb]`: `multi` wants several backends that all serve; `single` only correct proxying."""
+    """`[lb]`: `multi` wants several backends that all serve; `single` only correct proxying.
+
+    `instance_header` tells which backend answered; usual names are found.  `client_ip`: how the application
+    takes the client's address from X-Forwarded-For; `rightmost` where it counts its proxies from the right.
+    """
 
     mode: Literal["multi", "single", "none"] = "single"
     min_backends: int = 2
     instance_header: str = ""
+    client_ip: Literal["only", "rightmost"] = "only"
