@@ -11,6 +11,7 @@ from pytest_deploycheck.probes.books import books
 from pytest_deploycheck.probes.burst import burst
 from pytest_deploycheck.probes.chain import chain
 from pytest_deploycheck.probes.db_activity import db_activity
+from pytest_deploycheck.probes.db_schema import db_schema
 from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
 from pytest_deploycheck.probes.edge import edge
@@ -46,6 +47,7 @@ PROBES: tuple[Probe, ...] = (
     books,
     db_activity,
     db_server,
+    db_schema,
     chain,
     tls,
     tls_scan,

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.db_schema import DbSchemaFacts
 from pytest_deploycheck.probes.db_server import DbServerFacts
 from pytest_deploycheck.probes.health import HealthFacts
 from pytest_deploycheck.rules.postgres_versions import end_of_life
@@ -79,6 +80,88 @@ def test_connection_of_the_app(db_server_facts: DbServerFacts, health_facts: Hea
     )
     for sample in health_facts.samples:
         assert sample.component("db") is not False, f"{health_facts.path} says that the database is not well"
+
+
+@pytest.mark.checklist("deploy.database.tuning", text=TUNING)
+def test_tuning_of_the_schema(db_schema_facts: DbSchemaFacts, limits: Limits) -> None:
+    """Every foreign key of a table that matters has an index, and every such table a key and statistics."""
+    facts, rows = db_schema_facts, limits.db_schema_min_rows
+    if not facts.n_tables:
+        unproven(
+            Reason.NO_EVIDENCE, f"database {facts.database} has no table: another database, or no migrations?"
+        )
+    missing = [
+        f"{key.name} on {key.table} ({', '.join(key.columns)})"
+        for key in facts.unindexed
+        if facts.table(key.table).matters(rows) and not facts.accepted(key.name, key.table)
+    ]
+    assert not missing, f"no index serves the foreign key {'; '.join(missing[:8])}"
+    for table in facts.tables:
+        if facts.accepted(table.name) or not table.matters(rows):
+            continue
+        assert table.has_key, f"table {table.name} with {table.rows} rows has no primary key"
+        assert not table.autovacuum_off, f"autovacuum is turned off for table {table.name}"
+        assert table.analyzed or table.rows < rows, (
+            f"the planner has no statistics of table {table.name} with {table.rows} rows; ANALYZE it"
+        )
+    for index, on in facts.broken:
+        assert facts.accepted(index, on), (
+            f"index {index} is not valid: its build failed; DROP INDEX it, and build it again"
+        )
+    for names in facts.duplicates:
+        assert facts.accepted(*names), f"these indexes are alike: {', '.join(names)}; one is enough"
+    for on, name in facts.unvalidated:
+        assert facts.accepted(name, on), (
+            f"constraint {name} was never checked on old rows; ALTER TABLE {on} VALIDATE CONSTRAINT {name}"
+        )
+    for name, used in facts.sequences:
+        assert used <= limits.db_schema_sequence_max or facts.accepted(name), (
+            f"sequence {name} has used {used:.0%} of its values"
+        )
+
+
+@pytest.mark.checklist("deploy.database.tuning", text=TUNING)
+def test_tuning_of_the_server(db_schema_facts: DbSchemaFacts, limits: Limits) -> None:
+    """Statements are counted and slow ones logged, vacuum keeps up, and pages carry checksums."""
+    facts = db_schema_facts
+    if not facts.may_read_settings:
+        grant = f"GRANT pg_monitor TO {facts.role};"
+        unproven(Reason.NO_ACCESS, f"role {facts.role} does not see all settings; run: {grant}")
+    assert facts.preloaded, "shared_preload_libraries has no pg_stat_statements: nobody counts statements"
+    assert facts.counts_statements, (
+        f"nobody counts statements in {facts.database}; run: CREATE EXTENSION pg_stat_statements;"
+    )
+    assert facts.autovacuum, "autovacuum or track_counts is off"
+    assert facts.checksums, "data_checksums is off: a rotten page is not noticed"
+    assert facts.slow_statements_logged, (
+        "no slow statement is logged; set log_min_duration_statement, such as '250ms'"
+    )
+    assert facts.xid_age <= limits.db_xid_age_max * facts.xid_freeze_max_age, (
+        f"transactions are {facts.xid_age} old, autovacuum_freeze_max_age is {facts.xid_freeze_max_age}: "
+        "vacuum does not keep up, and in the end the server takes no writes"
+    )
+    assert facts.multixact_age <= limits.db_xid_age_max * facts.multixact_freeze_max_age, (
+        f"multixacts are {facts.multixact_age} old, the limit is {facts.multixact_freeze_max_age}"
+    )
+
+
+@pytest.mark.checklist("deploy.database.tuning", text=TUNING)
+def test_tuning_of_the_memory(db_schema_facts: DbSchemaFacts, limits: Limits) -> None:
+    """The cache has its share of the memory, and all sessions together cannot sort it away."""
+    facts = db_schema_facts
+    if facts.memory_bytes is None:
+        unproven(
+            Reason.NO_CONFIG,
+            f"how much memory the server has is unknown ({facts.memory_from}); add db.memory_bytes",
+        )
+    share = facts.shared_buffers_bytes / facts.memory_bytes
+    of = f"of the {facts.memory_bytes / 2**30:.2g} GiB of {facts.memory_from}"
+    assert share >= limits.db_shared_buffers_min, f"shared_buffers has {share:.1%} {of}: too little is cached"
+    assert share <= limits.db_shared_buffers_max, f"shared_buffers takes {share:.1%} {of}"
+    sorting = facts.work_mem_bytes * facts.max_connections / facts.memory_bytes
+    assert sorting <= limits.db_work_mem_max, (
+        f"work_mem times max_connections is {sorting:.0%} {of}: lower one of the two"
+    )
 
 
 def _loopback(address: str) -> bool:
