@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead
+from pytest_deploycheck.transports import compose
 from pytest_deploycheck.transports.processes import Processes, TooMuch
 from pytest_deploycheck.transports.ssh import CONNECT_TIMEOUT_S, Multiplexer, explain
 from pytest_deploycheck.verdict import Reason
@@ -30,15 +31,21 @@ READS = tuple(
         r"^(nproc|uname|uptime|hostname|date|id|getconf)( [\w%+-]+)*$",
         r"^ss( -[\w]+)*$",
         rf"^ps( {_WORD})*$",
-        r"^systemctl (show|is-active|is-enabled|list-timers|list-units|list-unit-files)( [\w@.,=*-]+)*$",
+        r"^systemctl( --user)? (show|is-active|is-enabled|list-timers|list-units|list-unit-files)( [\w@.,=*-]+)*$",
         r"^journalctl( -[\w]+| --[\w-]+(=[\w.:-]+)?| [\w@.-]+)*$",
         r"^timedatectl show( -[\w]+| [\w,-]+)*$",
-        rf"^docker (version|info|ps|inspect|events|logs|image inspect|network inspect)( {_WORD})*$",
-        rf"^docker compose( -[\w-]+ {_WORD})* (version|config|ps|ls)( {_WORD})*$",
+        rf"^docker (version|info|ps|inspect|logs|image inspect|network inspect)( {_WORD})*$",
+        # Without --until it would never end.
+        rf"^docker events --since={_WORD} --until={_WORD}( --filter={_WORD})* --format '{{{{json \.}}}}'$",
+        rf"^docker[ -]compose( -p {_WORD}| --(project-name|file|env-file|project-directory|profile)={_WORD})* "
+        r"(version|config|ps|ls)( --(short|all|no-trunc|services|images|profiles|format json|hash '\*'))*$",
         r"^nft -j list ruleset$",
         r"^ufw status verbose$",
         r"^(iptables-save|ip6tables-save|sshd -T|nginx -T)$",
-        rf"^git (-c safe\.directory={_WORD} )?-C {_PATH} (rev-parse|status|rev-list|ls-files|log|remote|show|tag|check-ignore|verify-tag)( {_WORD})*$",
+        # Only what lists: `git remote` and `git tag` change a repository in their other forms.
+        rf"^git( --no-optional-locks| -c (safe\.directory|core\.fsmonitor)={_WORD})* -C {_PATH} "
+        rf"((rev-parse|status|rev-list|ls-files|log|show|check-ignore)( {_WORD})*"
+        rf"|remote (-v|get-url {_WORD})|tag (--points-at|--list|--contains) {_WORD})$",
         rf"^pgbackrest( --[\w-]+={_WORD})* info$",
         rf"^restic( --[\w-]+={_WORD}| -r {_WORD})* --no-lock snapshots( --{_WORD})*$",
         rf"^pg_restore -l {_PATH}$",
@@ -48,12 +55,14 @@ COMPOSED = frozenset(
     {
         "stat --format='%Y' $(nginx -T 2>/dev/null | sed -n 's/^# configuration file \\(.*\\):$/\\1/p')",
         "docker inspect $(docker ps --all --quiet --no-trunc)",
-        "docker image inspect $(docker ps --all --format '{{.Image}}' | sort -u)",
+        "docker inspect --format '{{.Id}} {{.RestartCount}} {{json .State}}' $(docker ps --all --quiet --no-trunc)",
+        "docker image inspect $(docker inspect --format '{{.Config.Image}} {{.Image}}' "
+        "$(docker ps --all --quiet --no-trunc) | tr ' ' '\\n' | sort -u)",
     }
 )
 """Commands with shell syntax that only reads, word for word."""
 _COMPOSED_WITH_PATH = re.compile(rf"^ps -o etimes= --ppid \$\(cat {_PATH}\)$")
-_NEVER = re.compile(r"[;&|<>`$\\\n\"]|--vacuum|--rotate|--flush|--sync|--follow|(?:^|\s)-f(?:\s|$)")
+_NEVER = re.compile(r"[;&|<>`$\\\n\"]|--vacuum|--rotate|--flush|--sync|--follow|--output\b(?!=json)|(?:^|\s)-f(?:\s|$)")
 _SECRET_FILES = re.compile(r"/etc/g?shadow|/\.ssh/|privkey|\.key\b")
 
 
@@ -73,7 +82,7 @@ class Done:
 
 def refuse_writes(command: str) -> None:
     """Raise unless the command is one of the reads, without any shell syntax but that of `COMPOSED`."""
-    if command in COMPOSED or _COMPOSED_WITH_PATH.match(command):
+    if command in COMPOSED or compose.is_question(command) or _COMPOSED_WITH_PATH.match(command):
         return
     cats_secret = command.startswith("cat ") and _SECRET_FILES.search(command)
     if cats_secret or _NEVER.search(command) or not any(pattern.match(command) for pattern in READS):
