@@ -20,6 +20,7 @@ from pytest_deploycheck.redact import Redactor
 from pytest_deploycheck.secret import SecretRef, SecretUnavailable
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports.endpoints import endpoint
+from pytest_deploycheck.transports.git import Git
 from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.ledger import Ledger
 from pytest_deploycheck.transports.login import find_token
@@ -316,6 +317,17 @@ class Connections:
             raise CannotLook(
                 Reason.TIMEOUT, f"{Path(argv[0]).name} was not done in {self._probe.deadline:g} s"
             ) from None
+
+    def git(self) -> Git:
+        """Return Git on this machine: the heads of `repo.remote`, and reads in the runner's clone."""
+        target = self._wire.target
+        token = self.secret(target.repo.token) if target.repo.token else ""
+        return Git(
+            enter=self._enter("repo", target.repo.remote),
+            remaining=self.remaining,
+            token=token,
+            local_remotes=target.target.environment in ("demo", "dev"),
+        )
 
     def socket_allowed(self, name: str, action: str, where: str) -> None:
         """Enter a conversation that a probe holds over its own socket."""

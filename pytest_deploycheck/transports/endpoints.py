@@ -25,6 +25,12 @@ def endpoint(target: Target, name: str) -> Endpoint:
     """Return an endpoint of the target, or say which section of the target file is missing."""
     if name in ("api", "login", "edge"):
         return Endpoint(name, "net", "target", url=target.target.base_url)
+    if name == "ci":
+        return Endpoint(name, "ci", "ci", url=target.ci.address or target.ci.file)
+    if name == "registry_token":
+        return Endpoint(name, "", "build", url=target.build.token_url or target.build.registry_url)
+    if name == "registry_blobs":
+        return Endpoint(name, "", "build", url=target.build.registry_url)
     if name == "load":
         return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
     section, gate, key = {
@@ -42,6 +48,8 @@ def endpoint(target: Target, name: str) -> Endpoint:
         "redis": ("redis", "redis", "url"),
         "rpc": ("rpc", "rpc", "url"),
         "host": ("host", "ssh", "uri"),
+        "repo": ("repo", "", "remote"),
+        "registry": ("build", "", "registry_url"),
     }[name]
     found = getattr(target, section)
     if found is None:
