@@ -14,6 +14,7 @@ from pytest_deploycheck.probes.db_activity import db_activity
 from pytest_deploycheck.probes.db_schema import db_schema
 from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
+from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.gates import GATE_PROBES
@@ -59,6 +60,7 @@ PROBES: tuple[Probe, ...] = (
     resources,
     db_stats,
     load,
+    docker,
     prometheus,
     grafana,
     rules,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_deploycheck.observe import CannotLook, Dead, Probe, probe
+from pytest_deploycheck.observe import CannotLook, Dead, Probe, Reads, probe
+from pytest_deploycheck.probes import docker_engine
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Http, Response
@@ -116,6 +117,25 @@ def ssh_gate(connect: Connections) -> GateFacts:
     return GateFacts(f"{alive} of {len(servers.uris)} servers run commands", 0.0)
 
 
+def _engine_reads(target: Target) -> Reads:
+    return Reads(main=(docker_engine.VERSION, docker_engine.INFO))
+
+
+@probe(facts=GateFacts, deadline=12, needs=("ssh_gate",), uses={"host": "read"}, reads=_engine_reads)
+def docker_gate(connect: Connections) -> GateFacts:
+    """Ask whether an engine answers behind the server's docker command."""
+    version, info = connect.read(docker_engine.VERSION), connect.read(docker_engine.INFO)
+    found = docker_engine.engine(version.stdout, info.stdout)
+    if found is None:
+        said = next((line for line in (version.stderr + info.stderr).splitlines() if line.strip()), "nothing")
+        if "permission denied" in said.lower():
+            raise CannotLook(
+                Reason.NO_ACCESS, "the engine's socket is closed to the user of host.uri; set host.sudo"
+            )
+        raise Dead("docker", f"no container engine answers: {said[:200]}")
+    return GateFacts(f"{found.kind} {found.version}", 0.0)
+
+
 GATE_PROBES: tuple[Probe, ...] = (
     ssh_gate,
     api,
@@ -126,4 +146,5 @@ GATE_PROBES: tuple[Probe, ...] = (
     prom_gate,
     grafana_gate,
     logs_gate,
+    docker_gate,
 )
