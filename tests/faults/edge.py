@@ -31,7 +31,8 @@ def configured(
 for name, changes in {
     "a limit taken out of its location": ((DOCUMENTS, ""),),
     "a limit counted by what the client sends": (
-        ("$binary_remote_addr zone=documents", "$http_x_forwarded_for zone=documents"),
+        ("$binary_remote_addr zone=documents:", "$http_x_forwarded_for zone=claimed:"),
+        ("zone=documents burst", "zone=claimed burst"),
     ),
     "a refusal is 503": (("limit_req_status 429;", ""),),
     "a limit that only pretends": (("limit_req_status 429;", "limit_req_status 429; limit_req_dry_run on;"),),
