@@ -108,6 +108,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
                 "GET /health",
                 "GET /health/live",
                 "GET /version",
+                "GET /config",
                 "GET /openapi.json",
                 "GET /docs",
                 "GET /token",

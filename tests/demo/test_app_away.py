@@ -184,9 +184,9 @@ def test_environment_is_all_that_configures_it(served: Deployment) -> None:
         pair.partition("=")[::2] for pair in Path(f"/proc/{pid}/environ").read_text().split("\0") if pair
     )
     written = dict(line.partition("=")[::2] for line in path.read_text().splitlines())
-    assert {name: inside[name] for name in written} == written
-    template = served.world.path("app", ".env.example").read_text().split()
-    assert template == [f"{name}=" for name in written]
+    assert {name: inside[name] for name in written} == {k: v.strip('"') for k, v in written.items()}
+    template = service.template_file(served.world).read_text().splitlines()
+    assert [line.partition("=")[0] for line in template if not line.startswith("#")] == list(written)
 
 
 def test_missing_variables_are_named(tmp_path: Path, served: Deployment) -> None:

@@ -265,6 +265,12 @@ def test_accounts_lock_after_many_failures(api: Api) -> None:
         ("star", "https://evil.example"),
         ("null", "null"),
         ("get_only", "https://evil.example"),
+        ("prefix", "https://app.tokens.example.evil.example"),
+        ("dot", "https://appxtokens.example"),
+        ("scheme", "http://app.tokens.example"),
+        ("port", "https://app.tokens.example:8443"),
+        ("subdomain", "https://other.tokens.example"),
+        ("credentials_star", "https://evil.example"),
     ],
 )
 def test_origins_can_be_allowed_wrongly(api: Api, bug: str, evil: str) -> None:
@@ -273,6 +279,13 @@ def test_origins_can_be_allowed_wrongly(api: Api, bug: str, evil: str) -> None:
     assert name not in api.ask("/version", headers={"Origin": evil}).headers
     with api.switched(cors=bug):
         assert api.ask("/version", headers={"Origin": evil}).headers[name] in {evil, "*"}
+
+
+def test_refusals_can_show_the_inside(api: Api) -> None:
+    """With debugging, a refusal holds a stack trace; without, it does not."""
+    assert "problems.py" not in api.ask("/nowhere").text
+    with api.switched(debug_pages=True):
+        assert "problems.py" in api.ask("/nowhere").text
 
 
 def test_logs_can_hold_secrets(api: Api, tokens: dict[str, str]) -> None:

@@ -31,6 +31,9 @@ class Settings:
     sentry_dsn: str = field(repr=False)  # empty: errors are not reported
     version: str
     commit: str
+    environment: str  # what it calls the place where it runs
+    debug: bool  # shows the inside in its errors
+    chain_id: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -65,4 +68,7 @@ class Settings:
             sentry_dsn=env.get("SENTRY_DSN", ""),
             version=need("RELEASE_VERSION"),
             commit=need("RELEASE_COMMIT"),
+            environment=env.get("APP_ENV", "development"),
+            debug=env.get("DEBUG", "").strip().lower() in ("1", "true", "yes", "on"),
+            chain_id=int(env.get("CHAIN_ID") or 0),
         )

@@ -62,7 +62,7 @@ class Front:
                 headers = MutableHeaders(scope=message)
                 headers["Instance"] = self.parts.settings.instance
                 headers.setdefault("Cache-Control", "no-store")
-                self._cors.decorate(request, headers)
+                self._cors.decorate(request, headers, message["status"])
             await send(message)
 
         try:

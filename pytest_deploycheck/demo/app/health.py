@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from pytest_deploycheck.demo.app.db import one
-from pytest_deploycheck.demo.app.models import Component, Health, Live, Version
+from pytest_deploycheck.demo.app.models import Component, Health, Live, PublicConfig, Version
 from pytest_deploycheck.demo.app.services import Services, services
 
 router = APIRouter(tags=["operations"])
@@ -116,7 +116,14 @@ async def live() -> Live:
 async def version(request: Request) -> Version:
     """Return the running release."""
     settings = services(request).settings
-    return Version(version=settings.version, commit=settings.commit)
+    return Version(version=settings.version, commit=settings.commit, environment=settings.environment)
+
+
+@router.get("/config")
+async def config(request: Request) -> PublicConfig:
+    """Return what clients need to find the contract."""
+    settings = services(request).settings
+    return PublicConfig(chain_id=settings.chain_id, contract_address=settings.contract_address)
 
 
 def _answer(parts: Services, components: dict[str, Component]) -> JSONResponse:

@@ -166,6 +166,14 @@ class Version(BaseModel):
 
     version: str
     commit: str
+    environment: str
+
+
+class PublicConfig(BaseModel):
+    """What every client needs to know of this deployment."""
+
+    chain_id: int
+    contract_address: str
 
 
 class Component(BaseModel):

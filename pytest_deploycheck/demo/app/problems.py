@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -35,6 +36,9 @@ def answer(
     request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None, **extra: Any
 ) -> JSONResponse:
     """Return the response for a refusal; the request's id lets a user name it to support."""
+    parts = request.app.state.services if "app" in request.scope else None
+    if parts is not None and (parts.settings.debug or parts.switches.on("debug_pages")):
+        extra = {"trace": traceback.format_stack(), **extra}
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

@@ -13,12 +13,13 @@ import urllib3
 from pytest_deploycheck.demo import postgres
 from pytest_deploycheck.demo.app import launch
 from pytest_deploycheck.demo.app.switches import flip
-from pytest_deploycheck.demo.contract.deploy import token_address
+from pytest_deploycheck.demo.contract.deploy import CHAIN_ID, token_address
 from pytest_deploycheck.demo.process import Daemon
 from pytest_deploycheck.demo.world import World
 
 INSTANCES = ("app1", "app2")
 CORS_ORIGINS = ("https://app.tokens.example", "https://www.tokens.example")
+_SAME_EVERYWHERE = ("APP_ENV", "DEBUG", "LOG_LEVEL", "SMTP_PORT")
 _NEEDED = ("fastapi", "uvicorn", "psycopg", "redis", "jwt", "prometheus_client", "eth_keys")
 
 
@@ -40,15 +41,24 @@ def switches_file(world: World) -> Path:
     return world.path("app", "switches.json")
 
 
+def template_file(world: World) -> Path:
+    """Return the path of the template that the environment file is made from."""
+    return world.path("app", ".env.production")
+
+
 def write_env(world: World, sentry_dsn: str = "") -> Path:
-    """Write the environment file and a template of it without values; an existing file is left as it is."""
+    """Write the environment file and its template; an existing file is left as it is."""
     path = env_file(world)
     values = {
+        "APP_ENV": "production",
+        "DEBUG": "false",
+        "LOG_LEVEL": "info",
         "DATABASE_URL": postgres.dsn(world, "token_app"),
         "REDIS_URL": f"redis://127.0.0.1:{world.port('valkey')}/0",
         "REDIS_PASSWORD": world.secret("redis_password"),
         "JWT_SECRET": world.secret("jwt_secret"),
         "ETHEREUM_RPC_URL": world.url("rpc"),
+        "CHAIN_ID": str(CHAIN_ID),
         "PRIVATE_KEY": world.secret("signer_key"),
         "CONTRACT_ADDRESS": token_address(world),
         "CORS_ORIGINS": ",".join(CORS_ORIGINS),
@@ -56,19 +66,34 @@ def write_env(world: World, sentry_dsn: str = "") -> Path:
         "PUBLIC_URL": world.url("edge"),
         "RELEASE_VERSION": world.release.version,
         "RELEASE_COMMIT": world.release.commit,
+        "ETHERSCAN_API_KEY": world.secret("explorer_key"),
+        "GRAFANA_TOKEN": world.secret("grafana_token"),
+        "SMTP_HOST": "smtp.tokens.example",
+        "SMTP_PORT": "587",
+        "SMTP_USER": "token-service",
+        "SMTP_PASSWORD": world.secret("smtp_password"),
+        "MAIL_FROM": '"Token service, support@tokens.example"',
     }
-    world.path("app", ".env.example").write_text("".join(f"{name}=\n" for name in values))
+    template_file(world).write_text(_template(values))
     if not path.exists():
         path.touch(0o600)
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     return path
 
 
+def _template(values: Mapping[str, str]) -> str:
+    """Return the template: the same keys, with a placeholder for each value that is this deployment's own."""
+    lines = ["# Copy this to .env, give every key its value, and make the file readable for its owner alone."]
+    lines += [f"{name}={values[name] if name in _SAME_EVERYWHERE else 'changeme'}" for name in values]
+    return "\n".join([*lines, "# HTTP_PROXY=http://proxy:3128"]) + "\n"
+
+
 def set_env(world: World, **values: str | None) -> None:
     """Change variables in the environment file, None removes one; instances see it when they start."""
     path = env_file(world)
-    kept: Mapping[str, str | None] = {**launch.read(path), **values}
-    path.write_text("".join(f"{name}={value}\n" for name, value in kept.items() if value is not None))
+    lines = [line for line in path.read_text().splitlines() if line.partition("=")[0] not in values]
+    lines += [f"{name}={value}" for name, value in values.items() if value is not None]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def switch(world: World, **values: Any) -> None:
