@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck.demo import history
+
 STATE_FILE = "world.json"
 # Below the usual ephemeral range (32768 and up), where an outgoing connection could take a port first.
 _BLOCKS = range(20000, 30000, 40)
@@ -27,7 +29,7 @@ class Release:
     """What was deployed, and when."""
 
     version: str
-    commit: str  # 40 hex digits
+    commit: str  # 40 hex digits: the newest commit of the repository in DIR/repository
     deployed_at: str  # UTC, ISO 8601: the first start of this folder
 
 
@@ -50,7 +52,6 @@ class World:
             if not (self.dir / STATE_FILE).exists():
                 release = {
                     "version": "1.4.2",
-                    "commit": secrets.token_hex(20),
                     "deployed_at": datetime.now(UTC).isoformat(timespec="seconds"),
                 }
                 self._write({"release": release, "block": self._claim_block(), "ports": {}})
@@ -67,8 +68,18 @@ class World:
 
     @property
     def release(self) -> Release:
-        """The release that this deployment claims to run."""
-        return Release(**self._read()["release"])
+        """The release that this deployment claims to run; its commit is made when it is first asked for."""
+        state = self._read()
+        if "commit" not in state["release"]:
+            with self._locked():
+                state = self._read()
+                release: dict[str, str] = state["release"]
+                if "commit" not in release:
+                    folder = self.dir / "repository" / "token-service.git"
+                    at = datetime.fromisoformat(release["deployed_at"])
+                    release["commit"] = history.make(folder, release["version"], at)
+                    self._write(state)
+        return Release(**state["release"])
 
     def path(self, *parts: str) -> Path:
         """Name a path under the folder; the folders above it exist afterwards."""
