@@ -30,8 +30,8 @@ class UnknownProbe(Exception):
     """A probe needs another one that is not registered."""
 
 
-def closure(names: Iterable[str], probes: Mapping[str, Probe]) -> list[str]:
-    """Return the probes and everything they need, needs first."""
+def closure(names: Iterable[str], probes: Mapping[str, Probe], *, after: bool = True) -> list[str]:
+    """Return the probes and everything they need, needs first; with `after` what they merely wait for too."""
     ordered: list[str] = []
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -41,7 +41,7 @@ def closure(names: Iterable[str], probes: Mapping[str, Probe]) -> list[str]:
             raise UnknownProbe(f"probe {path[-1] if path else '?'} needs {name!r}, which is not registered")
         if name in path:
             raise UnknownProbe(f"probes need each other in a circle: {' -> '.join((*path, name))}")
-        for upstream in probes[name].upstream:
+        for upstream in probes[name].waits_for if after else probes[name].upstream:
             visit(upstream, (*path, name))
         ordered.append(name)
 
@@ -110,8 +110,8 @@ class Gatherer:
     def _start_ready(self, waiting: list[str], jobs: int) -> None:
         for name in list(waiting):
             probe = self._probes[name]
-            if any(upstream not in self.done for upstream in probe.upstream):
-                if any(upstream in self._running or upstream in waiting for upstream in probe.upstream):
+            if any(upstream not in self.done for upstream in probe.waits_for):
+                if any(upstream in self._running or upstream in waiting for upstream in probe.waits_for):
                     continue
                 # An exclusive probe cannot be waited for by one that is not.
                 self._finish(_unseen(probe, Reason.NO_EVIDENCE, "it needs a probe that runs alone, later"))

@@ -63,6 +63,7 @@ class Probe:
     """A registered probe.
 
     deadline: seconds until the look is given up.  needs: probes that must have seen something first.
+    after: probes that must be done first, whatever they saw: it can do with less.
     uses: endpoint name -> the actions (space separated) it may take there; transports refuse any other,
     so a plan made from these is complete.  safety: S0 to S5 as in docs/safety.md.  allow: the --allow
     word it waits for.  exclusive: runs alone, after all others.  reads: target -> the commands that it will
@@ -74,6 +75,7 @@ class Probe:
     facts: type
     deadline: float
     needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     uses: Mapping[str, str] = field(default_factory=dict)
     safety: str = "S1"
     allow: str = ""
@@ -97,6 +99,11 @@ class Probe:
         asked = (name.removesuffix(SUFFIX) for name in self.parameters if name.endswith(SUFFIX))
         return tuple(dict.fromkeys((*self.needs, *asked)))
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The probes that are done before this one starts."""
+        return tuple(dict.fromkeys((*self.upstream, *self.after)))
+
     def revive(self, values: Any) -> Any:
         """Return facts made of plain JSON values as the probe's own type again."""
         return TypeAdapter(self.facts).validate_python(values)
@@ -107,6 +114,7 @@ def probe(
     facts: type,
     deadline: float,
     needs: tuple[str, ...] = (),
+    after: tuple[str, ...] = (),
     uses: Mapping[str, str] | None = None,
     safety: str = "S1",
     allow: str = "",
@@ -125,9 +133,10 @@ def probe(
             raise ProbeDefinitionError(f"probe {name}: safety={safety!r} is none of {SAFETY_CLASSES}")
         if allow and allow not in ALLOWANCES:
             raise ProbeDefinitionError(f"probe {name}: allow={allow!r} is none of {ALLOWANCES}")
-        if reads is not None and SSH_GATE not in needs:
+        if reads is not None and SSH_GATE not in (*needs, *after):
             raise ProbeDefinitionError(
-                f"probe {name} has reads=; it needs the server's gate: needs=({SSH_GATE!r},)"
+                f"probe {name} has reads=; it needs the server's gate: needs=({SSH_GATE!r},), or after= where "
+                "it can do without"
             )
         made = Probe(
             name=name,
@@ -135,6 +144,7 @@ def probe(
             facts=facts,
             deadline=deadline,
             needs=needs,
+            after=after,
             uses=dict(uses or {}),
             safety=safety,
             allow=allow,

@@ -53,7 +53,7 @@ def test_nothing_passes_in_an_empty_world(item: str, nothing: dict[str, Judged])
 def gates_of(item: str) -> Iterator[str]:
     """Yield the gate probes that an item's own probes wait for."""
     probes = [name for check in checks() if item in check.items for name in check.probes]
-    wanted = closure(probes, registry())
+    wanted = closure(probes, registry(), after=False)
     yield from (probe.name for probe in GATE_PROBES if probe.name in wanted)
 
 
