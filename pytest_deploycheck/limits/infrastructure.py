@@ -16,3 +16,6 @@ class InfrastructureLimits(Numbers):
         46.5e9, "bytes", "checklist: 50 GB, less 7 % that a file system keeps (own)"
     )
     host_min_free: float = limit(0.2, "ratio", "own: of bytes and of inodes")
+    host_steal_max: float = limit(0.05, "ratio", "own: processor time that other guests of the machine took")
+    host_steal_window_s: float = limit(5, "s", "own: two readings of the counters this far apart")
+    host_containers_mem_max: float = limit(1.0, "ratio", "own: sum of memory limits over the memory there is")

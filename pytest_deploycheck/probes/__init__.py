@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_deploycheck.observe import Probe
+from pytest_deploycheck.probes.alertmanager import alertmanager
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
@@ -20,6 +21,7 @@ from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
+from pytest_deploycheck.probes.host import host
 from pytest_deploycheck.probes.http_matrix import http_matrix
 from pytest_deploycheck.probes.latency import latency
 from pytest_deploycheck.probes.load import load
@@ -28,6 +30,7 @@ from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.prometheus import prometheus
 from pytest_deploycheck.probes.rate_store import rate_store
+from pytest_deploycheck.probes.redis import redis
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rules import rules
@@ -40,6 +43,7 @@ from pytest_deploycheck.probes.wallet import wallet
 
 PROBES: tuple[Probe, ...] = (
     *GATE_PROBES,
+    host,
     health,
     auth,
     wallet,
@@ -49,6 +53,7 @@ PROBES: tuple[Probe, ...] = (
     db_activity,
     db_server,
     db_schema,
+    redis,
     chain,
     tls,
     tls_scan,
@@ -72,6 +77,7 @@ PROBES: tuple[Probe, ...] = (
     burst,
     edge,
     balance,
+    alertmanager,
     rate_store,
 )
 

@@ -130,10 +130,15 @@ class Unreachable:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """The servers of the target, the main one first, and those that run no command."""
+    """The servers of the target, the main one first, and those that run no command.
+
+    declared: how many the target file names.  data_dirs: what it says of where data is.
+    """
 
     servers: tuple[ServerFacts, ...]
     unreachable: tuple[Unreachable, ...]
+    declared: int
+    data_dirs: tuple[str, ...]
 
     @property
     def main(self) -> ServerFacts:

@@ -29,9 +29,10 @@ READS = tuple(
         rf"^openssl pkey -pubout -in {_PATH}$",
         rf"^df( -[\w]+| --output=[\w,]+)*( {_PATH})*$",
         r"^(nproc|uname|uptime|hostname|date|id|getconf)( [\w%+-]+)*$",
-        r"^ss( -[\w]+)*$",
+        r"^(ss|netstat)( -[\w]+)*$",
         rf"^ps( {_WORD})*$",
-        r"^systemctl( --user)? (show|is-active|is-enabled|list-timers|list-units|list-unit-files)( [\w@.,=*-]+)*$",
+        r"^systemctl( --user)? (show|is-active|is-enabled|list-timers|list-units|list-unit-files)"
+        r"( [\w@.,=*-]+| '\*\.(timer|service|socket)')*$",
         r"^journalctl( -[\w]+| --[\w-]+(=[\w.:-]+)?| [\w@.-]+)*$",
         r"^timedatectl show( -[\w]+| [\w,-]+)*$",
         rf"^docker (version|info|ps|inspect|logs|image inspect|network inspect)( {_WORD})*$",
@@ -43,7 +44,7 @@ READS = tuple(
         r"^ufw status verbose$",
         r"^(iptables-save|ip6tables-save|sshd -T|nginx -T)$",
         # Only what lists: `git remote` and `git tag` change a repository in their other forms.
-        rf"^git( --no-optional-locks| -c (safe\.directory|core\.fsmonitor)={_WORD})* -C {_PATH} "
+        rf"^git(?!.* --output)( --no-optional-locks| -c safe\.directory={_WORD}| -c core\.fsmonitor=false)* -C {_PATH} "
         rf"((rev-parse|status|rev-list|ls-files|log|show|check-ignore)( {_WORD})*"
         rf"|remote (-v|get-url {_WORD})|tag (--points-at|--list|--contains) {_WORD})$",
         rf"^pgbackrest( --[\w-]+={_WORD})* info$",
@@ -62,7 +63,7 @@ COMPOSED = frozenset(
 )
 """Commands with shell syntax that only reads, word for word."""
 _COMPOSED_WITH_PATH = re.compile(rf"^ps -o etimes= --ppid \$\(cat {_PATH}\)$")
-_NEVER = re.compile(r"[;&|<>`$\\\n\"]|--vacuum|--rotate|--flush|--sync|--follow|--output\b(?!=json)|(?:^|\s)-f(?:\s|$)")
+_NEVER = re.compile(r"[;&|<>`$\\\n\"]|--vacuum|--rotate|--flush|--sync|--follow|(?:^|\s)-f(?:\s|$)")
 _SECRET_FILES = re.compile(r"/etc/g?shadow|/\.ssh/|privkey|\.key\b")
 
 

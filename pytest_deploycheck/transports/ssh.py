@@ -62,8 +62,8 @@ class Multiplexer:
                 raise OSError("the run is over")
             if self._folder is None:
                 usual = tempfile.gettempdir()
-                short = usual if len(usual) < _LONGEST_FOLDER - len("/deploycheck-12345678") else "/tmp"  # noqa: S108
-                self._folder = Path(tempfile.mkdtemp(prefix="deploycheck-", dir=short))
+                short = usual if len(usual) < _LONGEST_FOLDER - len("/deploycheck-ssh-12345678") else "/tmp"  # noqa: S108
+                self._folder = Path(tempfile.mkdtemp(prefix="deploycheck-ssh-", dir=short))
             files = [user_config] if user_config else ["~/.ssh/config", "/etc/ssh/ssh_config"]
             path = self._folder / f"config{abs(hash(user_config)):x}"
             included = "".join(f'  Include "{file}"\n' for file in files)

@@ -53,10 +53,22 @@ def daemon(world: World) -> Daemon:
 
 
 def target_sections(world: World) -> dict[str, dict[str, object]]:
-    """Return how to reach the server; a laptop or CI runner, so that its size is held to less."""
+    """Return how to reach the server; it is a laptop or CI runner, so that its size is held to less."""
     user, port = getpass.getuser(), world.port("ssh")
     return {
-        "host": {"uri": f"ssh://{user}@127.0.0.1:{port}", "ssh_config": "server/ssh_config"},
+        "host": {
+            "uri": f"ssh://{user}@127.0.0.1:{port}",
+            "ssh_config": "server/ssh_config",
+            "data_dirs": [str(folder) for folder in (world.dir / "postgres" / "data",) if folder.is_dir()],
+        },
+        "limits": {
+            "host_min_mem_bytes": 1_000_000_000,
+            "host_min_cpus": 1,
+            "host_min_disk_bytes": 10e9,
+            "host_min_free": 0.02,
+            "host_steal_max": 1.0,
+            "host_steal_window_s": 0.5,
+        },
         "standins": {"systemd": "what runs as units of systemd elsewhere are the demo's own processes"},
     }
 

@@ -3,6 +3,7 @@
 Run as `python standin.py systemctl|timedatectl FOLDER ARGUMENTS…`; FOLDER holds units.json and timedate.json.
 """
 
+import fnmatch
 import json
 import sys
 import time
@@ -53,7 +54,10 @@ def show(units: Units, names: list[str], options: dict[str, str]) -> int:
     """Print the properties of each unit as Key=Value, blocks apart; an unknown unit is an answer too."""
     wanted = [name for name in options.get("p", "").split(",") if name]
     blocks = []
-    for name in map(full, names):
+    matching = [
+        found for name in names for found in (fnmatch.filter(units, name) if "*" in name else [full(name)])
+    ]
+    for name in dict.fromkeys(matching):
         values = {"Id": name, **units.get(name, UNKNOWN)}
         keys = wanted or [*FIRST, *(key for key in values if key not in FIRST)]
         lines = [f"{key}={moment(key, values.get(key, ''))}" for key in keys]
