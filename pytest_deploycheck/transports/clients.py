@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from pytest_deploycheck.observe import CannotLook, Dead
+from pytest_deploycheck.rules.artifact import parse
 from pytest_deploycheck.transports import rpc as jsonrpc
 from pytest_deploycheck.transports.connections import Connections
 from pytest_deploycheck.transports.sql import CONNECT_TIMEOUT_S, SESSION
@@ -107,13 +108,13 @@ def web3(connect: Connections) -> Any:
 
 
 def contract(connect: Connections, rpc: Any) -> Any:
-    """Return the target's contract with the ABI of `contract.abi_file`."""
+    """Return the target's contract with the ABI of `contract.artifact`, which may be a bare list as well."""
     section = connect.target.contract
-    if not (section.address and section.abi_file):
+    if not (section.address and section.artifact):
         raise CannotLook(
             Reason.NO_CONFIG,
-            f"no contract.address or contract.abi_file in {connect.target.path.name}; add both",
+            f"no contract.address or contract.artifact in {connect.target.path.name}; add both",
         )
-    document = json.loads(connect.target.file(section.abi_file).read_text(encoding="utf-8"))
-    abi = document["abi"] if isinstance(document, dict) else document
+    document = json.loads(connect.target.file(section.artifact).read_text(encoding="utf-8"))
+    abi = document if isinstance(document, list) else parse(document, section.name).abi
     return rpc.eth.contract(address=rpc.to_checksum_address(section.address), abi=abi)

@@ -31,8 +31,12 @@ def endpoint(target: Target, name: str) -> Endpoint:
         return Endpoint(name, "", "build", url=target.build.token_url or target.build.registry_url)
     if name == "registry_blobs":
         return Endpoint(name, "", "build", url=target.build.registry_url)
+    if name == "rpc_application":
+        return Endpoint(name, "", "rpc", reference=target.rpc.application if target.rpc else None)
     if name == "load":
         return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
+    if name == "dns":
+        return Endpoint(name, "", "dns", url=", ".join(target.dns.resolvers))
     section, gate, key = {
         "prometheus": ("prometheus", "prom", "url"),
         "alertmanager": ("alertmanager", "am", "url"),
@@ -47,6 +51,10 @@ def endpoint(target: Target, name: str) -> Endpoint:
         "db_admin": ("db", "db", "admin_dsn"),
         "redis": ("redis", "redis", "url"),
         "rpc": ("rpc", "rpc", "url"),
+        "rpc_fallback": ("rpc", "", "fallback"),
+        "testnet": ("testnet", "", "rpc_url"),
+        "etherscan": ("explorer", "", "etherscan_url"),
+        "sourcify": ("explorer", "", "sourcify_url"),
         "host": ("host", "ssh", "uri"),
         "repo": ("repo", "", "remote"),
         "registry": ("build", "", "registry_url"),
@@ -70,4 +78,6 @@ def where(target: Target, name: str) -> str:
         found = endpoint(target, name)
     except CannotLook as why:
         return f"({why.message})"
+    if name == "rpc_application" and found.reference is None:
+        return f"{target.env.rpc_url_key} of the application's environment"
     return found.url or repr(found.reference)
