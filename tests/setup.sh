@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="prometheus prometheus-alertmanager prometheus-node-exporter prometheus-blackbox-exporter
-prometheus-postgres-exporter prometheus-redis-exporter chromium openssh-client"
+prometheus-postgres-exporter prometheus-redis-exporter chromium openssh-client containerd runc iproute2 iptables"
 missing=""
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
@@ -44,3 +44,5 @@ for folder in tests/reports/browser tests/demo/node; do
     (cd "$folder" && npm install --no-package-lock --no-audit --no-fund --silent)
   fi
 done
+
+tests/docker.sh

@@ -8,19 +8,19 @@ folder of the load report stays empty: only a real run fills it.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from typing import Any
 
+from pytest_deploycheck.demo import images as registry_images
 from pytest_deploycheck.demo.process import Daemon
 from pytest_deploycheck.demo.world import World
 
 LABEL = "stand-in"
 TRIVY_VERSION = "0.68.1-stand-in"
 ZAP_VERSION = "2.16.1-stand-in"
-IMAGES = ("token-api", "nginx", "postgres", "valkey")
+IMAGES = tuple(recipe.name for recipe in registry_images.RECIPES)
 _DATABASE_AGE = timedelta(hours=3)
 
 
@@ -36,9 +36,8 @@ def daemons(world: World) -> list[Daemon]:
 
 
 def images(world: World) -> dict[str, str]:
-    """Return the image digests that the release claims to consist of, by service."""
-    commit = world.release.commit
-    return {name: f"sha256:{hashlib.sha256(f'{name}@{commit}'.encode()).hexdigest()}" for name in IMAGES}
+    """Return the digests of the release's images, by their names."""
+    return registry_images.digests(world)
 
 
 def report_section() -> dict[str, Any]:
@@ -66,8 +65,8 @@ def load_section(world: World) -> dict[str, Any]:
 def write(world: World) -> None:
     """Write DIR/reports/images/*.json, DIR/reports/trivy-version.json and DIR/reports/web/zap.json."""
     now = datetime.now(UTC)
-    for name, digest in images(world).items():
-        _write(world, image_scan(name, digest, world.release.version, now), "images", f"{name}.json")
+    for name, built in registry_images.ensure(world).items():
+        _write(world, image_scan(built, now), "images", f"{name}.json")
     _write(world, trivy_version(now), "trivy-version.json")
     _write(world, web_scan(world, now), "web", "zap.json")
     world.path("reports", "load", "any")  # makes the folder
@@ -80,25 +79,25 @@ def _installed() -> tuple[tuple[str, str], ...]:
     return tuple(sorted({(name, version) for name, version in found if name}))
 
 
-def image_scan(name: str, digest: str, tag: str, at: datetime) -> dict[str, Any]:
+def image_scan(built: registry_images.Built, at: datetime) -> dict[str, Any]:
     """Return what `trivy image --format json --list-all-pkgs` would have written about an image."""
     packages = _installed()
     return {
         "SchemaVersion": 2,
         "Trivy": {"Version": TRIVY_VERSION},
         "CreatedAt": _stamp(at),
-        "ArtifactName": f"registry.example/{name}:{tag}",
+        "ArtifactName": f"{built.repository}:{built.tag}",
         "ArtifactType": "container_image",
         "Metadata": {
             "OS": {"Family": "debian", "Name": "12.8"},
-            "ImageID": f"sha256:{hashlib.sha256(digest.encode()).hexdigest()}",
-            "RepoTags": [f"registry.example/{name}:{tag}"],
-            "RepoDigests": [f"registry.example/{name}@{digest}"],
+            "ImageID": built.id,
+            "RepoTags": [f"{built.repository}:{built.tag}"],
+            "RepoDigests": [f"{built.repository}@{built.digest}"],
             "ImageConfig": {"architecture": "amd64", "os": "linux", "created": _stamp(at)},
         },
         "Results": [
             {
-                "Target": f"registry.example/{name}:{tag} (debian 12.8)",
+                "Target": f"{built.repository}:{built.tag} (debian 12.8)",
                 "Class": "os-pkgs",
                 "Type": "debian",
                 "Packages": [{"ID": "libc6@2.36", "Name": "libc6", "Version": "2.36"}],

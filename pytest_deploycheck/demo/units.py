@@ -143,6 +143,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("shipper", ("standins",), module="shipper", required=False),
     Unit("bugsink", ("apps",), module="bugsink", required=False),
     Unit("repository", module="repository", required=False),
+    Unit("registry", module="registry", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
     Unit("server", ("certs",), module="server.sshd", required=False),
 )

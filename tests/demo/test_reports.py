@@ -30,7 +30,7 @@ def test_every_image_of_the_release_is_scanned(world: World) -> None:
         report = files[name]
         assert report["SchemaVersion"] == 2
         assert report["ArtifactType"] == "container_image"
-        assert report["Metadata"]["RepoDigests"] == [f"registry.example/{name}@{digest}"]
+        assert report["Metadata"]["RepoDigests"] == [f"127.0.0.1:{world.port('registry')}/{name}@{digest}"]
         assert {result["Class"] for result in report["Results"]} == {"os-pkgs", "lang-pkgs"}
         age = datetime.now(UTC) - datetime.fromisoformat(report["CreatedAt"])
         assert timedelta() <= age < timedelta(minutes=1)
