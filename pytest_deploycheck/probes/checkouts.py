@@ -9,15 +9,14 @@ from fnmatch import fnmatch
 from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, Reads, probe
+from pytest_deploycheck.probes.docker import CONTAINERS, IMAGES
 from pytest_deploycheck.probes.evidence_files import is_commit, released
 from pytest_deploycheck.probes.remotes import same_repository, shown
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.shell import COMPOSED, Done
+from pytest_deploycheck.transports.shell import Done
 from pytest_deploycheck.verdict import Reason
 
-CONTAINERS = "docker inspect $(docker ps --all --quiet --no-trunc)"
-IMAGES = next(command for command in COMPOSED if command.startswith("docker image inspect"))
 REVISION = "org.opencontainers.image.revision"
 _SERVICE = "com.docker.compose.service"
 _PROJECT = "com.docker.compose.project"
