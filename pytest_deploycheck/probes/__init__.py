@@ -11,26 +11,35 @@ from pytest_deploycheck.probes.balance import balance
 from pytest_deploycheck.probes.books import books
 from pytest_deploycheck.probes.burst import burst
 from pytest_deploycheck.probes.chain import chain
+from pytest_deploycheck.probes.checkouts import checkout
+from pytest_deploycheck.probes.ci import ci
 from pytest_deploycheck.probes.db_activity import db_activity
+from pytest_deploycheck.probes.db_logins import db_logins
 from pytest_deploycheck.probes.db_schema import db_schema
 from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
 from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.errors import errors
+from pytest_deploycheck.probes.firewall import firewall
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.host import host
 from pytest_deploycheck.probes.http_matrix import http_matrix
+from pytest_deploycheck.probes.junit import junit
 from pytest_deploycheck.probes.latency import latency
 from pytest_deploycheck.probes.load import load
 from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.operations import operations
+from pytest_deploycheck.probes.passwords import passwords
+from pytest_deploycheck.probes.ports import ports
 from pytest_deploycheck.probes.prometheus import prometheus
 from pytest_deploycheck.probes.rate_store import rate_store
 from pytest_deploycheck.probes.redis import redis
+from pytest_deploycheck.probes.redis_host import redis_host
+from pytest_deploycheck.probes.repo import repo
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rules import rules
@@ -53,7 +62,10 @@ PROBES: tuple[Probe, ...] = (
     db_activity,
     db_server,
     db_schema,
+    db_logins,
     redis,
+    redis_host,
+    passwords,
     chain,
     tls,
     tls_scan,
@@ -74,11 +86,17 @@ PROBES: tuple[Probe, ...] = (
     uptime,
     log_scan,
     scans,
+    firewall,
+    ports,
     burst,
     edge,
     balance,
     alertmanager,
     rate_store,
+    repo,
+    checkout,
+    ci,
+    junit,
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pytest_deploycheck.observe import CannotLook, Dead, Probe, Reads, probe
 from pytest_deploycheck.probes import docker_engine
+from pytest_deploycheck.probes import ci_results
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Http, Response
@@ -48,6 +49,13 @@ def db_gate(connect: Connections) -> GateFacts:
     return GateFacts(f"PostgreSQL {row['version']}", 0.0)
 
 
+@probe(facts=GateFacts, deadline=12, uses={"redis": "read"})
+def redis_gate(connect: Connections) -> GateFacts:
+    """Send PING to the cache, without any password; whatever it replies opens the gate."""
+    resp = connect.resp()
+    return GateFacts(f"{resp.place} replied {resp.word('PING')}", 0.0)
+
+
 @probe(facts=GateFacts, deadline=12, uses={"rpc": "POST"})
 def rpc_gate(connect: Connections) -> GateFacts:
     """Ask the reference node for its chain id."""
@@ -81,6 +89,16 @@ def prom_gate(connect: Connections) -> GateFacts:
     if not isinstance(body, dict) or body.get("status") != "success":
         raise Dead("prom", "Prometheus refuses the query vector(1)")
     return _opened(answer)
+
+
+@probe(facts=GateFacts, deadline=12, needs=("prom_gate",), uses={"alertmanager": "GET"})
+def am_gate(connect: Connections) -> GateFacts:
+    """Ask Alertmanager whether it is ready and shows its status."""
+    section = connect.target.alertmanager
+    token = connect.secret(section.token) if section and section.token else ""
+    http = connect.http("alertmanager", bearer=token)
+    _open_or_dead(http, "/-/ready")
+    return _opened(_open_or_dead(http, "/api/v2/status"))
 
 
 @probe(facts=GateFacts, deadline=12, uses={"grafana": "GET"})
@@ -136,14 +154,25 @@ def docker_gate(connect: Connections) -> GateFacts:
     return GateFacts(f"{found.kind} {found.version}", 0.0)
 
 
+@probe(facts=GateFacts, deadline=12, uses={"ci": "GET"})
+def ci_gate(target: Target, connect: Connections) -> GateFacts:
+    """Ask the CI for the project, or open the files of its results."""
+    section = target.ci
+    if section.provider == "file":
+        return GateFacts(f"{len(ci_results.files(target))} files of results", 0.0)
+    return _opened(ci_results.open_project(ci_results.client(target, connect), section.provider, section.project))
+
+
 GATE_PROBES: tuple[Probe, ...] = (
     ssh_gate,
     api,
     acct,
     db_gate,
+    redis_gate,
     rpc_gate,
     contract_gate,
     prom_gate,
+    am_gate,
     grafana_gate,
     logs_gate,
     docker_gate,

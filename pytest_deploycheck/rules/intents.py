@@ -18,6 +18,15 @@ class Intent:
     when: str = ""
 
 
+SECURITY_INTENTS: dict[str, str] = {
+    "failed logins": r"(?:login|auth|password|credential)\w*.{0,40}(?:fail|surge|spike|brute|attack|4\.\.|401|denied)"
+    r"|(?:fail|surge|brute|attack)\w*.{0,40}(?:login|auth|password)",
+    "5xx ratio": r"5\.\.|5xx|5\[0-9\]|5\\d|\b50[0-4]\b|error_?(?:ratio|rate|budget)|burn_?rate",
+    "certificate": r"cert|ssl_|tls.*expir",
+    "rate limit surge": r"429|rate_?limit|too_?many|throttl|flood|ddos",
+}
+"""What security wants to be told of, by the same kind of pattern."""
+
 INTENTS: tuple[Intent, ...] = (
     Intent(
         "target down",

@@ -32,6 +32,7 @@ class AlertmanagerSection(Section):
     """`[alertmanager]`: where alerts go to be routed."""
 
     url: HttpUrl
+    token: SecretRef | None = None
 
 
 class AlertsSection(Section):
@@ -40,10 +41,13 @@ class AlertsSection(Section):
     `required` maps intents to a regular expression over name and expression of the rule that covers it;
     empty, the usual intents are required of what the target file has sections for.  `rules_dir`: the rule files as released.  `runbook_base`: the address under which runbooks are served.
     `exempt_for`: alerts that may fire at once.  `quiet`: alerts whose metric exists only once something
-    happened.
+    happened.  `required_security`: intents as in `required`, of rules that security needs.
+    `critical_severities`: values of the label `severity` that must reach a person.
     """
 
     required: dict[str, str] = {}
+    required_security: dict[str, str] = {}
+    critical_severities: list[str] = ["critical", "page"]
     watchdog: str = "Watchdog"
     rules_dir: str = ""
     runbook_base: HttpUrl | Literal[""] = ""
