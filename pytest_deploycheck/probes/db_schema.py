@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_deploycheck.observe import CannotLook, Dead, probe
+from pytest_deploycheck.observe import CannotLook, Dead, Reads, probe
 from pytest_deploycheck.probes import db_schema_queries as queries
 from pytest_deploycheck.probes.db_activity_queries import used
 from pytest_deploycheck.target import Target
@@ -15,6 +15,8 @@ from pytest_deploycheck.transports import Connections
 
 _UNITS = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 2**20, "16MB": 2**24, "GB": 2**30}
 _KEPT = 200
+_POSTGRES = "ps -C postgres -o pid="
+_MEMORY = "cat /proc/meminfo"
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,19 @@ class DbSchemaFacts:
         return any(name in self.allowlist for name in names)
 
 
-@probe(facts=DbSchemaFacts, deadline=60, needs=("db_gate",), uses={"db": "read", "host": "read"})
+def _reads(target: Target) -> Reads:
+    known = target.db is None or target.db.memory_bytes
+    return Reads(main=() if known else (_POSTGRES, _MEMORY))
+
+
+@probe(
+    facts=DbSchemaFacts,
+    deadline=60,
+    needs=("db_gate",),
+    after=("ssh_gate",),
+    uses={"db": "read", "host": "read"},
+    reads=_reads,
+)
 def db_schema(target: Target, connect: Connections) -> DbSchemaFacts:
     """Read tables, keys, indexes, constraints, sequences and settings out of PostgreSQL's catalogue."""
     assert target.db is not None  # the gate saw it
@@ -148,8 +162,8 @@ def _with_memory(facts: DbSchemaFacts, connect: Connections) -> DbSchemaFacts:
     """Take the main server's memory for the database's, if its processes run there."""
     memory, why = None, "PostgreSQL does not run on the main server"
     try:
-        if connect.read("ps -C postgres -o pid=").stdout.strip():
-            found = re.search(r"MemTotal:\s+(\d+) kB", connect.read("cat /proc/meminfo").stdout)
+        if connect.read(_POSTGRES).stdout.strip():
+            found = re.search(r"MemTotal:\s+(\d+) kB", connect.read(_MEMORY).stdout)
             memory, why = (int(found[1]) * 1024 if found else None), "the main server"
     except (CannotLook, Dead) as error:
         why = error.message

@@ -45,9 +45,14 @@ class DbSection(Section):
 
 
 class RedisSection(Section):
-    """`[redis]`: the cache."""
+    """`[redis]`: the cache, Redis or Valkey.
+
+    `url` is that of a user who may also say `ACL LIST`, `CONFIG GET` and `INFO`.  `config_files`: its
+    configuration and ACL files on the main server, where they are in no usual place.
+    """
 
     url: SecretRef
+    config_files: list[str] = []
 
 
 class MigrationsSection(Section):

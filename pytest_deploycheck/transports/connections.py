@@ -19,11 +19,13 @@ from pytest_deploycheck.observe import CannotLook, Dead, Probe
 from pytest_deploycheck.redact import Redactor
 from pytest_deploycheck.secret import SecretRef, SecretUnavailable
 from pytest_deploycheck.target import Target
+from pytest_deploycheck.transports.db_login import Login, login
 from pytest_deploycheck.transports.endpoints import endpoint
 from pytest_deploycheck.transports.git import Git
 from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.ledger import Ledger
 from pytest_deploycheck.transports.login import find_token
+from pytest_deploycheck.transports.resp import Place, Resp
 from pytest_deploycheck.transports.rpc import Rpc
 from pytest_deploycheck.transports.servers import Servers, no_host
 from pytest_deploycheck.transports.shell import Done, Shell
@@ -115,7 +117,7 @@ class Connections:
         self._probe = probe
         self._ends = time.monotonic() + probe.deadline
         self._given_up = threading.Event()
-        self._open: list[Http | Sql] = []
+        self._open: list[Http | Sql | Resp] = []
 
     @property
     def run_id(self) -> str:
@@ -163,14 +165,25 @@ class Connections:
         return enter
 
     def http(
-        self, name: str = "api", *, bearer: str = "", headers: Mapping[str, str] | None = None, base: str = ""
+        self,
+        name: str = "api",
+        *,
+        bearer: str = "",
+        headers: Mapping[str, str] | None = None,
+        base: str = "",
+        hidden: bool = False,
     ) -> Http:
-        """Return a client for an endpoint; `base` overrides the address within the same endpoint."""
+        """Return a client for an endpoint; `base` overrides the address within the same endpoint.
+
+        `hidden`: the path of `base` holds a key and is not shown.
+        """
         found = endpoint(self._wire.target, name)
         address = base or found.url or (self.secret(found.reference) if found.reference else "")
         url = urlsplit(address)
         shown = (
-            address if found.url or base else f"{url.scheme}://{url.hostname}:{url.port or ''}".rstrip(":")
+            address
+            if found.url or (base and not hidden)
+            else f"{url.scheme}://{url.hostname}:{url.port or ''}".rstrip(":")
         )
         marks = {"User-Agent": f"deploycheck/{self.run_id}", "X-Deploycheck-Run": self.run_id}
         client = Http(
@@ -261,9 +274,43 @@ class Connections:
         self._open.append(client)
         return client
 
-    def rpc(self) -> Rpc:
-        """Return a JSON-RPC client of the reference node."""
-        return Rpc(self.http("rpc"))
+    def db_login(self, user: str, password: str, *, database: str = "", method: str = "") -> Login:
+        """Log in at the database as somebody else and leave again; see `transports.db_login`."""
+        found = endpoint(self._wire.target, "db")
+        assert found.reference is not None
+        dsn = self.secret(found.reference)
+        return login(
+            dsn,
+            enter=self._enter("db", _dsn_place(dsn)),
+            remaining=self.remaining,
+            user=user,
+            password=password,
+            database=database,
+            method=method,
+        )
+
+    def resp(self) -> Resp:
+        """Return a connection to the cache at which nobody has logged in; its `place` says with what to."""
+        found = endpoint(self._wire.target, "redis")
+        assert found.reference is not None
+        place = Place.of(self.secret(found.reference))
+        client = Resp(
+            place,
+            enter=self._enter("redis", str(place)),
+            remaining=self.remaining,
+            verify=self._wire.verify(),
+        )
+        self._open.append(client)
+        return client
+
+    def rpc(self, name: str = "rpc", address: str = "") -> Rpc:
+        """Return a JSON-RPC client of the reference node, or of another endpoint; URLs of nodes hold keys.
+
+        `address`: the endpoint's URL where the target file does not know it.
+        """
+        if address:
+            self.learn_secret(address)
+        return Rpc(self.http(name, base=address, hidden=True))
 
     def collect(self) -> Servers:
         """Fetch from every server what the run's probes want to read there."""
