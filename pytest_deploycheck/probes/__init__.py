@@ -19,7 +19,9 @@ from pytest_deploycheck.probes.db_schema import db_schema
 from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
 from pytest_deploycheck.probes.docker import docker
+from pytest_deploycheck.probes.default_logins import default_logins
 from pytest_deploycheck.probes.edge import edge
+from pytest_deploycheck.probes.env_file import env_file
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.firewall import firewall
 from pytest_deploycheck.probes.gates import GATE_PROBES
@@ -27,7 +29,9 @@ from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.host import host
 from pytest_deploycheck.probes.http_matrix import http_matrix
+from pytest_deploycheck.probes.human_passwords import human_passwords
 from pytest_deploycheck.probes.junit import junit
+from pytest_deploycheck.probes.jwt_key import jwt_key
 from pytest_deploycheck.probes.latency import latency
 from pytest_deploycheck.probes.load import load
 from pytest_deploycheck.probes.log_flow import log_flow
@@ -43,6 +47,7 @@ from pytest_deploycheck.probes.repo import repo
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rules import rules
+from pytest_deploycheck.probes.sarif import sarif
 from pytest_deploycheck.probes.scans import scans
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
@@ -66,6 +71,8 @@ PROBES: tuple[Probe, ...] = (
     redis,
     redis_host,
     passwords,
+    default_logins,
+    human_passwords,
     chain,
     tls,
     tls_scan,
@@ -93,10 +100,13 @@ PROBES: tuple[Probe, ...] = (
     balance,
     alertmanager,
     rate_store,
+    env_file,
+    jwt_key,
     repo,
     checkout,
     ci,
     junit,
+    sarif,
 )
 
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pytest_deploycheck.probes.docker import CONTAINERS, entries
 from pytest_deploycheck.probes.docker_containers import container
 from pytest_deploycheck.probes.docker_facts import DockerFacts
-from pytest_deploycheck.probes.env import is_secret
 from pytest_deploycheck.redact import url_parts
+from pytest_deploycheck.rules.env_names import is_secret
 from pytest_deploycheck.rules.strength import famous
 from pytest_deploycheck.transports import Connections
 

@@ -9,24 +9,16 @@ Values stay in memory: facts get key names, booleans and strengths.
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from pytest_deploycheck.observe import CannotLook, Reads
 from pytest_deploycheck.redact import url_parts
 from pytest_deploycheck.rules.dotenv import Env, parse
+from pytest_deploycheck.rules.env_names import guess
 from pytest_deploycheck.rules.strength import famous
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
-
-SECRET_KEY = re.compile(
-    r"(?i)(?:^|_)(?:secret|password|passwd|passphrase|pass|pwd|private|token|mnemonic|seed|credentials?|salt|pepper"
-    r"|api_?key|auth_?key|access_?key|signing_?key|encryption_?key|license_?key|key)(?:_|\d*$)"
-)
-_PUBLIC_KEY = re.compile(
-    r"(?i)public|publishable|(?:^|_)pub_|_(?:ttl|id|name|path|file|url|alg|algorithm|expir\w*|issuer)$"
-)
 
 
 def path(target: Target) -> str:
@@ -56,6 +48,8 @@ def text(target: Target, connect: Connections) -> str:
     done = connect.read(command(target))
     if done.status != 0:
         why = done.stderr.strip().rpartition(": ")[2] or f"cat ends with {done.status}"
+        if "No such file" in why:
+            raise CannotLook(Reason.NO_EVIDENCE, f"{place} does not exist on the server")
         raise CannotLook(Reason.NO_ACCESS, f"{place} cannot be read on the server: {why}")
     return done.stdout
 
@@ -64,7 +58,9 @@ def parsed(target: Target, connect: Connections) -> Env:
     """Return the file taken apart; from then on the redactor knows its secrets."""
     found = parse(text(target, connect))
     for name, value in found.values(target.env.reader).items():
-        if is_secret(name) and not famous(value):  # taking "secret" out of every text would hide nothing
+        if is_secret(target, name) and not famous(
+            value
+        ):  # taking "secret" out of every text would hide nothing
             connect.learn_secret(value)
         else:
             for part in url_parts(value):
@@ -77,6 +73,11 @@ def values(target: Target, connect: Connections) -> dict[str, str]:
     return parsed(target, connect).values(target.env.reader)
 
 
-def is_secret(key: str) -> bool:
-    """Whether a key's name says that its value is a secret."""
-    return bool(SECRET_KEY.search(key)) and not _PUBLIC_KEY.search(key)
+def kind(target: Target, key: str) -> str:
+    """Return a key's type: what the target file says, or what its name tells."""
+    return target.env.types.get(key) or guess(key)
+
+
+def is_secret(target: Target, key: str) -> bool:
+    """Whether a key's value is a secret as a whole."""
+    return kind(target, key).partition(" ")[0] in ("secret", "signer", "hex32")

@@ -86,7 +86,7 @@ def signer(parsed: Parsed, secret: str) -> Sign | None:
     The secret is tried as text, Base64 and hexadecimal; for RS256 and its like as a PEM private key.
     """
     if parsed.alg in ("HS256", "HS384", "HS512"):
-        for key in _keys(secret):
+        for key in hmac_keys(secret):
             sign = hmac_sign(parsed.alg, key)
             if hmac.compare_digest(sign(parsed.signed), parsed.signature):
                 return sign
@@ -104,6 +104,12 @@ def control(parsed: Parsed, sign: Sign) -> str:
     """Return a token that must be accepted: issued a second earlier, otherwise the same, signed again."""
     moved = {name: _moved(value, -1) if name == "exp" else value for name, value in parsed.claims.items()}
     return encode(parsed.header, moved, sign)
+
+
+def expired(parsed: Parsed, sign: Sign) -> str:
+    """Return a token that must be refused for its age alone: it ended an hour ago, otherwise the same."""
+    wrong = dict(_wrong(parsed.claims))
+    return encode(parsed.header, wrong.get("expired", {**parsed.claims, "exp": 0}), sign)
 
 
 def variants(parsed: Parsed, *, sign: Sign | None = None, public_pem: bytes = b"") -> tuple[Variant, ...]:
@@ -221,7 +227,7 @@ def _rsa_sign(alg: str, pem: bytes) -> Sign:
     return lambda signed: key.sign(signed, padding.PKCS1v15(), digest)
 
 
-def _keys(secret: str) -> list[bytes]:
+def hmac_keys(secret: str) -> list[bytes]:
     """Return the bytes that a secret may stand for; services disagree on whether it is encoded."""
     found = [secret.encode()]
     for read in (_decode, bytes.fromhex):

@@ -102,7 +102,7 @@ def strength(secret: str, context: Iterable[str] = ()) -> Strength:
 
 def famous(secret: str) -> bool:
     """Whether a value is one that everybody knows, in any capitalization and with blanks around it."""
-    return secret.strip().lower() in _known()
+    return secret.strip().lower() in known()
 
 
 def same(secrets: Mapping[str, str]) -> tuple[tuple[str, ...], ...]:
@@ -175,6 +175,7 @@ def _period(secret: str) -> int:
 
 
 @lru_cache(1)
-def _known() -> frozenset[str]:
+def known() -> frozenset[str]:
+    """Return the values that everybody knows, in lower case."""
     text = resources.files("pytest_deploycheck.rules").joinpath("known_secrets.txt").read_text("utf-8")
     return frozenset(line.strip().lower() for line in text.splitlines() if line and not line.startswith("# "))

@@ -19,7 +19,7 @@ from pytest_deploycheck.demo.world import World
 
 INSTANCES = ("app1", "app2")
 CORS_ORIGINS = ("https://app.tokens.example", "https://www.tokens.example")
-_SAME_EVERYWHERE = ("APP_ENV", "DEBUG", "LOG_LEVEL", "SMTP_PORT")
+_TEMPLATE = Path(__file__).parents[1] / "files" / "code" / "env.production"
 _NEEDED = ("fastapi", "uvicorn", "psycopg", "redis", "jwt", "prometheus_client", "eth_keys")
 
 
@@ -74,18 +74,11 @@ def write_env(world: World, sentry_dsn: str = "") -> Path:
         "SMTP_PASSWORD": world.secret("smtp_password"),
         "MAIL_FROM": '"Token service, support@tokens.example"',
     }
-    template_file(world).write_text(_template(values))
+    template_file(world).write_text(_TEMPLATE.read_text())
     if not path.exists():
         path.touch(0o600)
         path.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     return path
-
-
-def _template(values: Mapping[str, str]) -> str:
-    """Return the template: the same keys, with a placeholder for each value that is this deployment's own."""
-    lines = ["# Copy this to .env, give every key its value, and make the file readable for its owner alone."]
-    lines += [f"{name}={values[name] if name in _SAME_EVERYWHERE else 'changeme'}" for name in values]
-    return "\n".join([*lines, "# HTTP_PROXY=http://proxy:3128"]) + "\n"
 
 
 def set_env(world: World, **values: str | None) -> None:
@@ -94,6 +87,19 @@ def set_env(world: World, **values: str | None) -> None:
     lines = [line for line in path.read_text().splitlines() if line.partition("=")[0] not in values]
     lines += [f"{name}={value}" for name, value in values.items() if value is not None]
     path.write_text("\n".join(lines) + "\n")
+
+
+def target_sections(world: World) -> dict[str, dict[str, Any]]:
+    """Return `[env]` and `[cors]` of the target file; what the service needs stands on this machine."""
+    empty = [name for name, value in launch.read(env_file(world)).items() if not value]
+    return {
+        "env": {
+            "path": str(env_file(world)),
+            "internal_hosts": ["localhost", "127.0.0.0/8"],
+            **({"optional": empty} if empty else {}),
+        },
+        "cors": {"allowed_origins": list(CORS_ORIGINS)},
+    }
 
 
 def switch(world: World, **values: Any) -> None:
