@@ -12,8 +12,10 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import shutil
 import tarfile
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -69,6 +71,8 @@ RECIPES = (
     Recipe("valkey", ("/srv/serve",), "999", 6379, "8.1.4", "https://github.com/valkey-io/valkey-container"),
     Recipe("rpc", ("/srv/serve",), "10002", 8545, "1.3.0", "https://github.com/example/rpc-proxy"),
 )
+BASE = "base"
+"""The layer that every image stands on."""
 PRODUCT = "token-api"
 """The image that the product's own build makes; the others are somebody else's."""
 
@@ -125,7 +129,7 @@ def add(
         "org.opencontainers.image.created": at,
         **(labels or {}),
     }
-    plain, packed = layer(recipe.name)
+    layers = [layer(BASE), layer(recipe.name)]
     config = {
         "created": at,
         "architecture": tools.architecture(),
@@ -137,8 +141,9 @@ def add(
             "ExposedPorts": {f"{recipe.port}/tcp": {}},
             "Labels": told,
         },
-        "rootfs": {"type": "layers", "diff_ids": [plain]},
+        "rootfs": {"type": "layers", "diff_ids": [plain for plain, _ in layers]},
         "history": [
+            {"created": at, "created_by": "COPY busybox /bin/ # stand-in"},
             {"created": at, "created_by": f"COPY {recipe.name}/ / # stand-in"},
             {"created": at, "created_by": f"CMD {json.dumps(list(recipe.command))}", "empty_layer": True},
         ],
@@ -148,7 +153,7 @@ def add(
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "config": _descriptor(world, CONFIG_TYPE, config_bytes),
-        "layers": [_descriptor(world, LAYER_TYPE, packed)],
+        "layers": [_descriptor(world, LAYER_TYPE, packed) for _, packed in layers],
     }
     digest = store(world, json.dumps(manifest, sort_keys=True).encode())
     tag = tag or recipe.version or release.version
@@ -167,9 +172,7 @@ def store(world: World, content: bytes) -> str:
     hexadecimal = hashlib.sha256(content).hexdigest()
     path = world.path("registry", "blobs", "sha256", hexadecimal)
     if not path.exists():
-        scratch = path.with_name(f"{hexadecimal}.new")
-        scratch.write_bytes(content)
-        scratch.replace(path)
+        _replace(path, content)
     return f"sha256:{hexadecimal}"
 
 
@@ -178,9 +181,14 @@ def point(world: World, name: str, tag: str, digest: str) -> None:
     path = world.path("registry", "tags", f"{name}.json")
     tags = json.loads(path.read_text()) if path.exists() else {}
     if tags.get(tag) != digest:
-        scratch = path.with_suffix(".new")
-        scratch.write_text(json.dumps({**tags, tag: digest}, indent=1, sort_keys=True) + "\n")
-        scratch.replace(path)
+        _replace(path, json.dumps({**tags, tag: digest}, indent=1, sort_keys=True).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file in one step, whoever else writes it at the same time."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    scratch.write_bytes(content)
+    scratch.replace(path)
 
 
 def _descriptor(world: World, kind: str, content: bytes) -> dict[str, Any]:
@@ -194,28 +202,34 @@ def _foreign_commit(recipe: Recipe) -> str:
 
 @functools.cache
 def layer(name: str) -> tuple[str, bytes]:
-    """Return the digest of an image's files as a tar archive, and the archive packed.
+    """Return the digest of one layer as a tar archive, and the archive packed: BusyBox, or an image's programs.
 
     Without a static BusyBox on this machine the programs are there and nothing that could run them.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for folder in ("bin", "etc", "srv", "tmp", "usr", "usr/bin"):
-            _add(archive, folder, kind=tarfile.DIRTYPE, mode=0o1777 if folder == "tmp" else 0o755)
-        busybox = tools.busybox()
-        if busybox is not None:
-            _add(archive, "bin/busybox", busybox.read_bytes(), mode=0o755)
-            for applet in _APPLETS:
-                _add(archive, f"bin/{applet}", kind=tarfile.SYMTYPE, link="busybox")
-        _add(archive, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\nservice:x:10001:10001::/:/bin/sh\n")
-        for path in sorted((_PROGRAMS / name).rglob("*")):
-            inside = str(path.relative_to(_PROGRAMS / name))
-            if path.is_dir():
-                _add(archive, inside, kind=tarfile.DIRTYPE, mode=0o755)
-            else:
-                _add(archive, inside, path.read_bytes(), mode=0o755)
+        if name == BASE:
+            _add_base(archive)
+        else:
+            for path in sorted((_PROGRAMS / name).rglob("*")):
+                inside = str(path.relative_to(_PROGRAMS / name))
+                if path.is_dir():
+                    _add(archive, inside, kind=tarfile.DIRTYPE, mode=0o755)
+                else:
+                    _add(archive, inside, path.read_bytes(), mode=0o755)
     plain = buffer.getvalue()
     return f"sha256:{hashlib.sha256(plain).hexdigest()}", gzip.compress(plain, compresslevel=1, mtime=0)
+
+
+def _add_base(archive: tarfile.TarFile) -> None:
+    for folder in ("bin", "etc", "srv", "tmp", "usr", "usr/bin"):
+        _add(archive, folder, kind=tarfile.DIRTYPE, mode=0o1777 if folder == "tmp" else 0o755)
+    busybox = tools.busybox()
+    if busybox is not None:
+        _add(archive, "bin/busybox", busybox.read_bytes(), mode=0o755)
+        for applet in _APPLETS:
+            _add(archive, f"bin/{applet}", kind=tarfile.SYMTYPE, link="busybox")
+    _add(archive, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\nservice:x:10001:10001::/:/bin/sh\n")
 
 
 def _add(

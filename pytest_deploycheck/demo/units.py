@@ -16,6 +16,7 @@ from pytest_deploycheck.demo import bugsink, certs, schema
 from pytest_deploycheck.demo.app import service
 from pytest_deploycheck.demo.app.accounts import ACCOUNTS
 from pytest_deploycheck.demo.contract import deploy
+from pytest_deploycheck.demo.docker import project
 from pytest_deploycheck.demo.ether.keys import derive_address
 from pytest_deploycheck.demo.ether.rpc import Rpc
 from pytest_deploycheck.demo.process import Daemon
@@ -87,6 +88,10 @@ def _mirror(world: World) -> None:
     schema.follow_chain(world, block["hash"])
 
 
+def _containers(world: World) -> None:
+    project.up(world)
+
+
 def healthy(world: World) -> Mapping[str, Any]:
     """Ask /health through the edge, trusting only the deployment's root.
 
@@ -143,9 +148,12 @@ UNITS: tuple[Unit, ...] = (
     Unit("shipper", ("standins",), module="shipper", required=False),
     Unit("bugsink", ("apps",), module="bugsink", required=False),
     Unit("repository", module="repository", required=False),
+    Unit("docker", module="docker.engine", required=False),
+    Unit("containers", ("docker", "environment"), module="docker.project", step=_containers, required=False),
     Unit("registry", module="registry", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
     Unit("server", ("certs",), module="server.sshd", required=False),
+    Unit("wall", ("server", "nginx"), module="wall", required=False),
 )
 
 
