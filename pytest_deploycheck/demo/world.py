@@ -81,6 +81,11 @@ class World:
                     self._write(state)
         return Release(**state["release"])
 
+    @property
+    def block(self) -> int:
+        """The first of this deployment's own forty ports, by which other numbers can be its own as well."""
+        return int(self._read()["block"])
+
     def path(self, *parts: str) -> Path:
         """Name a path under the folder; the folders above it exist afterwards."""
         path = self.dir.joinpath(*parts)

@@ -19,3 +19,6 @@ class InfrastructureLimits(Numbers):
     host_steal_max: float = limit(0.05, "ratio", "own: processor time that other guests of the machine took")
     host_steal_window_s: float = limit(5, "s", "own: two readings of the counters this far apart")
     host_containers_mem_max: float = limit(1.0, "ratio", "own: sum of memory limits over the memory there is")
+    scan_timeout_s: float = limit(2, "s", "own: a port that says nothing for so long is silent")
+    scan_tries: int = limit(2, "tries", "own: of ports that say nothing")
+    scan_parallel: int = limit(50, "connections", "own: at the same time")

@@ -18,8 +18,8 @@ from pytest_deploycheck.probes.db_logins import db_logins
 from pytest_deploycheck.probes.db_schema import db_schema
 from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
-from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.default_logins import default_logins
+from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.env_file import env_file
 from pytest_deploycheck.probes.errors import errors

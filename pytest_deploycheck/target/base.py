@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _http_url(value: str) -> str:
@@ -33,8 +34,21 @@ def _cidr(value: str) -> str:
         raise ValueError(f"must be a network such as 10.0.3.0/24 or an address: {error}") from None
 
 
+def _ip_address(value: str) -> str:
+    """Accept an IP address, in its canonical form from then on."""
+    return str(ipaddress.ip_address(value))
+
+
+def _ip_network(value: str) -> str:
+    """Accept an IP address or a network with its prefix."""
+    return str(ipaddress.ip_network(value)) if "/" in value else _ip_address(value)
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
+IpNetwork = Annotated[str, AfterValidator(_ip_network)]
+Port = Annotated[int, Field(ge=0, le=65535)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -114,6 +115,13 @@ class Target(Section):
     def name(self) -> str:
         """The target's name."""
         return self.target.name
+
+    @property
+    def public_names(self) -> tuple[str, ...]:
+        """The deployment's names: `target.domains`, or the base URL's host where that is a name."""
+        host = str(urlsplit(self.target.base_url).hostname)
+        bare = host.replace(":", "").replace(".", "").isdigit() or ":" in host or "." not in host
+        return tuple(dict.fromkeys(self.target.domains)) or (() if bare else (host,))
 
     def file(self, relative: str) -> Path:
         """Return a path given in the target file as an absolute one."""

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pytest_deploycheck.target.base import Section
+from pytest_deploycheck.target.base import IpAddress, IpNetwork, Port, Section
 
 
 class HostSection(Section):
@@ -44,26 +44,44 @@ class DockerSection(Section):
 
 
 class NetSection(Section):
-    """`[net]`: what the public may reach. `vantage` is a machine outside: local:// when the runner is one."""
+    """`[net]`: what the public may reach, and from where that is seen.
+
+    `vantage`: "local://" declares this machine to be outside of the server's network. `addresses`: the server's
+    public ones, where they are not those that the names lead to. `scan_common`: scan our list of common ports
+    besides the allowed and the sentinel ones. `filtered_by`: "provider" where a provider's firewall stands
+    before the server instead of its own. `rules_file`: what nftables.service loads when the machine starts.
+    """
 
     vantage: str = ""
-    allowed_tcp: list[int] = [22, 80, 443]
-    allowed_udp: list[int] = []
-    sentinel_ports: list[int] = [
+    addresses: list[IpAddress] = []
+    allowed_tcp: list[Port] = [22, 80, 443]
+    allowed_udp: list[Port] = []
+    sentinel_ports: list[Port] = [
         *(2375, 2376, 3000, 3100, 4000, 5432, 6379, 8080, 8545, 8546, 9090, 9093, 9100, 9187, 27017),
     ]
+    scan_common: bool = True
+    filtered_by: Literal["host", "provider"] = "host"
+    rules_file: str = Field(default="/etc/nftables.conf", pattern=r"^/[\w./-]+$")
     lb_cidrs: list[str] = []
 
 
 class DnsSection(Section):
-    """`[dns]`: where the names must lead. Resolvers are addresses, with `:port` where it is not 53."""
+    """`[dns]`: where the names must lead. Resolvers are addresses, with `:port` where it is not 53.
 
-    expected_ips: list[str] = []
+    `expected_ips`: every address that the names may lead to, or, with `proxied` (a CDN stands before the server),
+    the CDN's ranges. `authoritative_port`: where the zone's own servers answer. `caa_issuers`: CAA names of the
+    authorities that issue here, where `cert.allowed_issuers` does not tell. `rdap`: where the domain's expiry is
+    asked for; empty to leave that out.
+    """
+
+    expected_ips: list[IpNetwork] = []
     resolvers: list[str] = ["1.1.1.1", "8.8.8.8", "9.9.9.9"]
+    authoritative_port: Port = 53
     proxied: bool = False
     require_caa: bool = False
     require_dnssec: bool = False
-    rdap: bool = True
+    caa_issuers: list[str] = []
+    rdap: str = Field(default="https://rdap.org", pattern=r"^(https?://\S+)?$")
 
 
 class CertSection(Section):

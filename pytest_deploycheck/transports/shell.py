@@ -41,7 +41,7 @@ READS = tuple(
         rf"^docker[ -]compose( -p {_WORD}| --(project-name|file|env-file|project-directory|profile)={_WORD})* "
         r"(version|config|ps|ls)( --(short|all|no-trunc|services|images|profiles|format json|hash '\*'))*$",
         r"^nft -j list ruleset$",
-        r"^ufw status verbose$",
+        r"^ip -j( -[46])? (route show default|addr show scope global)$",
         r"^(iptables-save|ip6tables-save|sshd -T|nginx -T)$",
         # Only what lists: `git remote` and `git tag` change a repository in their other forms.
         rf"^git(?!.* --output)( --no-optional-locks| -c safe\.directory={_WORD}| -c core\.fsmonitor=false)* -C {_PATH} "

@@ -56,11 +56,12 @@ def _sshd(world: World) -> str | None:
 
 def _docker(world: World) -> str | None:
     """Ask the demo's engine, and never another one that this machine may run."""
-    found = shutil.which("docker")
+    found = tools.find("docker")
     if found is None:
         return None
-    socket = world.path("docker", "docker.sock")
-    return f"export DOCKER_HOST={shlex.quote(f'unix://{socket}')}\n" + _call([found])
+    settings = engine.client_environment(world)
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
+    return "\n".join([*exports, _call([found])])
 
 
 def _standin(name: str) -> Maker:
@@ -76,6 +77,7 @@ TABLE: dict[str, Maker] = {
     "nginx": _nginx,
     "sshd": _sshd,
     "docker": _docker,
+    **{name: _behind_wall(name) for name in ("nft", "iptables-save", "ip6tables-save", "ip")},
     "systemctl": _standin("systemctl"),
     "timedatectl": _standin("timedatectl"),
 }
