@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_deploycheck.demo import nginx
+from pytest_deploycheck.demo import nginx, wall
+from pytest_deploycheck.demo.docker import engine, tools
 from pytest_deploycheck.demo.server import standin
 from pytest_deploycheck.demo.world import World
 
@@ -62,6 +63,15 @@ def _docker(world: World) -> str | None:
     settings = engine.client_environment(world)
     exports = [f"export {name}={shlex.quote(value)}" for name, value in settings.items()]
     return "\n".join([*exports, _call([found])])
+
+
+def _behind_wall(name: str) -> Maker:
+    """Ask about the server as the public sees it: its addresses and its packet filter."""
+
+    def make(world: World) -> str | None:
+        return wall.wrapper(world, name)
+
+    return make
 
 
 def _standin(name: str) -> Maker:
