@@ -22,6 +22,7 @@ from pytest_deploycheck.probes.default_logins import default_logins
 from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.env_file import env_file
+from pytest_deploycheck.probes.env_loaded import env_loaded
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.firewall import firewall
 from pytest_deploycheck.probes.gates import GATE_PROBES
@@ -101,6 +102,7 @@ PROBES: tuple[Probe, ...] = (
     alertmanager,
     rate_store,
     env_file,
+    env_loaded,
     jwt_key,
     repo,
     checkout,

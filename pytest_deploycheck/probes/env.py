@@ -10,6 +10,7 @@ Values stay in memory: facts get key names, booleans and strengths.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 
 from pytest_deploycheck.observe import CannotLook, Reads
 from pytest_deploycheck.redact import url_parts
@@ -19,6 +20,10 @@ from pytest_deploycheck.rules.strength import famous
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+
+class NoFile(CannotLook):
+    """The file that the target names does not exist on the server."""
 
 
 def path(target: Target) -> str:
@@ -38,6 +43,16 @@ def reads(target: Target) -> Reads:
     return Reads(main=(command(target),) if path(target) and target.env.rendered is None else ())
 
 
+def stat_command(target: Target) -> str:
+    """Return the command that tells mode, owner, group and time of the file."""
+    return f"stat -L --format=%a:%U:%G:%Y {shlex.quote(path(target))}"
+
+
+def stat_reads(target: Target) -> Reads:
+    """Return what is read on the server about the file itself; nothing where there is none."""
+    return Reads(main=(stat_command(target),) if reads(target).main else ())
+
+
 def text(target: Target, connect: Connections) -> str:
     """Return the file's text; CannotLook says what to configure or to grant."""
     if target.env.rendered is not None:
@@ -49,7 +64,7 @@ def text(target: Target, connect: Connections) -> str:
     if done.status != 0:
         why = done.stderr.strip().rpartition(": ")[2] or f"cat ends with {done.status}"
         if "No such file" in why:
-            raise CannotLook(Reason.NO_EVIDENCE, f"{place} does not exist on the server")
+            raise NoFile(Reason.NO_EVIDENCE, f"{place} does not exist on the server")
         raise CannotLook(Reason.NO_ACCESS, f"{place} cannot be read on the server: {why}")
     return done.stdout
 
@@ -57,15 +72,16 @@ def text(target: Target, connect: Connections) -> str:
 def parsed(target: Target, connect: Connections) -> Env:
     """Return the file taken apart; from then on the redactor knows its secrets."""
     found = parse(text(target, connect))
-    for name, value in found.values(target.env.reader).items():
-        if is_secret(target, name) and not famous(
-            value
-        ):  # taking "secret" out of every text would hide nothing
-            connect.learn_secret(value)
-        else:
-            for part in url_parts(value):
-                connect.learn_secret(part)
+    learn(target, connect, found.values(target.env.reader))
     return found
+
+
+def learn(target: Target, connect: Connections, have: Mapping[str, str]) -> None:
+    """Tell the redactor of every secret among some values, and of the credentials in addresses."""
+    for name, value in have.items():
+        secret = is_secret(target, name) and not famous(value)  # hiding the word "secret" would hide nothing
+        for part in {value} if secret else url_parts(value):
+            connect.learn_secret(part)
 
 
 def values(target: Target, connect: Connections) -> dict[str, str]:

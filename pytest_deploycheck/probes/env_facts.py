@@ -65,7 +65,7 @@ class SecretStrength:
 class EnvFileFacts:
     """The file and what it says, without a value.
 
-    rendered: a secrets manager made it; there is no file then.  template: where the template was found, empty
+    exists: there is such a file.  rendered: a secrets manager made it, and there is no file.  template: where the template was found, empty
     when it was not; template_looked: where it was looked for.  missing, extra: keys that only the template has,
     and only the file.  issues: what is wrong with the way it is written, for `reader`.  same: groups of secrets
     that are one.  git: None without repo.path, or where Git does not answer (git_problem).  jwt_key, cors_key:
@@ -73,6 +73,7 @@ class EnvFileFacts:
     """
 
     path: str
+    exists: bool
     rendered: bool
     reader: str
     file: FileState | None

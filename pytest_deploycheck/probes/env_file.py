@@ -6,11 +6,11 @@ import posixpath
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 
 from pytest_deploycheck.observe import Reads, probe
 from pytest_deploycheck.probes import env, evm
 from pytest_deploycheck.probes.env_facts import EnvFileFacts, FileState, GitState, Key, SecretStrength
-from pytest_deploycheck.redact import url_parts
 from pytest_deploycheck.rules.dotenv import parse
 from pytest_deploycheck.rules.env_types import PRODUCTION, Expected, judge
 from pytest_deploycheck.rules.placeholders import placeholder
@@ -35,10 +35,6 @@ def _templates(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{folder}/{name}" for folder in folders if folder))
 
 
-def _stat(path: str) -> str:
-    return f"stat -L --format=%a:%U:%G:%Y {path}"
-
-
 def _git(target: Target) -> tuple[str, str, tuple[str, ...]]:
     """Return the checkout, the file's path in it, and the three commands that ask about it."""
     checkout = target.repo.path.rstrip("/")
@@ -51,8 +47,7 @@ def _git(target: Target) -> tuple[str, str, tuple[str, ...]]:
 
 def reads(target: Target) -> Reads:
     """Return all that is read on the server."""
-    path = env.path(target)
-    own = () if target.env.rendered is not None or not path else (env.command(target), _stat(path))
+    own = (*env.reads(target).main, *env.stat_reads(target).main)
     git = _git(target)[2] if target.repo.path else ()
     return Reads(main=(*own, *(f"cat {one}" for one in _templates(target)), *git))
 
@@ -63,19 +58,23 @@ def reads(target: Target) -> Reads:
 def env_file(target: Target, connect: Connections) -> EnvFileFacts:
     """Read the environment file, its template, its mode and what Git knows of it; no value leaves the process."""
     section = target.env
-    found = env.parsed(target, connect)
+    try:
+        found, exists = env.parsed(target, connect), True
+    except env.NoFile:
+        found, exists = parse(""), False
     values = found.values(section.reader)
     place, text, looked = _template(target, connect)
     template = parse(text).values(section.reader) if text else {}
-    state, why = (None, "") if section.rendered is not None else _state(target, connect)
+    file, why = (None, "") if section.rendered is not None else state(target, connect)
     git, git_why = _git_state(target, connect)
     secrets = dict(_secrets(target, values))
     context = _context(target)
     return EnvFileFacts(
         path=env.path(target),
+        exists=exists,
         rendered=section.rendered is not None,
         reader=section.reader,
-        file=state,
+        file=file,
         file_problem=why,
         template=place,
         template_looked=looked,
@@ -132,8 +131,9 @@ def _secrets(target: Target, values: dict[str, str]) -> Iterator[tuple[str, str]
         if env.is_secret(target, name) and value and "\n" not in value:
             yield name, value
         elif "://" in value and "@" in value:
-            for part in url_parts(value):
-                yield f"{name} password", part
+            password = urlsplit(value).password
+            if password:
+                yield f"{name} password", unquote(password)
 
 
 def _context(target: Target) -> tuple[str, ...]:
@@ -160,9 +160,10 @@ def _template(target: Target, connect: Connections) -> tuple[str, str, tuple[str
     return "", "", (*places, *map(str, local))
 
 
-def _state(target: Target, connect: Connections) -> tuple[FileState | None, str]:
+def state(target: Target, connect: Connections) -> tuple[FileState | None, str]:
+    """Return mode, owner, group and time of the file, or why they cannot be read."""
     path = env.path(target)
-    done = connect.read(_stat(path))
+    done = connect.read(env.stat_command(target))
     found = re.fullmatch(r"([0-7]{3,4}):([^:]+):([^:]+):(\d+)", done.stdout.strip())
     if done.status != 0 or found is None:
         return None, f"stat {path} on the server: {(done.stderr or done.stdout).strip()[:160]}"
@@ -188,5 +189,5 @@ def _git_state(target: Target, connect: Connections) -> tuple[GitState | None, s
     tracked, ignored, log = (connect.read(command) for command in commands)
     if log.status != 0:
         return None, f"git in {checkout}: {log.stderr.strip()[:160] or f'status {log.status}'}"
-    state = GitState(checkout, file, tracked.status == 0, ignored.status == 0, log.stdout.strip()[:40])
-    return state, ""
+    found = GitState(checkout, file, tracked.status == 0, ignored.status == 0, log.stdout.strip()[:40])
+    return found, ""

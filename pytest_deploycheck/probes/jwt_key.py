@@ -33,7 +33,7 @@ class JwtKeyFacts:
     alg: the algorithm in a token that was just issued; algs: those of auth.alg.  key: its name in the
     environment file, empty without one.  signs: that key signed the token.  default_signs: a value that
     everybody knows did.  key_bytes: length of an HMAC key in the form that signs.  shared: other secrets of the
-    file with the same value.  foreign: it is a secret of another deployment (secrets.foreign_digests).
+    file with the same value.  foreign: it is a secret of another deployment (env.foreign_digests).
     public_keys: those of the JWKS document; public_signs: one of them verifies the token.  control_status,
     expired_status: answers to a token minted with the key of the file, and to one that expired an hour ago; None
     where nothing could be minted.
@@ -121,7 +121,7 @@ def _shared(
                 key_bytes=len(key) if key is not None else len(values[one].encode()),
                 strength=strength(values[one], target.secrets.context_words),
                 shared=tuple(other for group in groups for other in group if other != one),
-                foreign=digest in {entry.lower() for entry in target.secrets.foreign_digests},
+                foreign=digest in {entry.lower() for entry in target.env.foreign_digests},
             )
             if key is not None:
                 return found, jwt.hmac_sign(token.alg, key)

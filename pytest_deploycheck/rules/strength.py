@@ -85,8 +85,9 @@ def strength(secret: str, context: Iterable[str] = ()) -> Strength:
 
     CannotLook(no_access) when zxcvbn is not installed.
     """
-    piece = _period(secret)
-    once = secret[:piece]
+    body = secret[2:] if secret[:2] == "0x" else secret
+    piece = _period(body)
+    once = body[:piece]
     words = [word for word in context if len(word) >= _WORD]
     lower = secret.lower()
     bits, score = _bits(once, words)
@@ -95,7 +96,7 @@ def strength(secret: str, context: Iterable[str] = ()) -> Strength:
         score=score,
         length_bytes=len(secret.encode("utf-8", "surrogatepass")),
         famous=famous(secret),
-        repeated=piece < len(secret),
+        repeated=piece < len(body),
         context=next((word for word in words if word.lower() in lower), ""),
     )
 

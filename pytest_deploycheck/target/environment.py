@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from pytest_deploycheck.rules.env_types import TYPES, known_type
 from pytest_deploycheck.secret import SecretRef
-from pytest_deploycheck.target.base import Section
+from pytest_deploycheck.target.base import HttpUrl, Section
 
 
 class EnvSection(Section):
@@ -23,7 +23,8 @@ class EnvSection(Section):
     `allow_extra`: keys that the template does not have.  `internal_hosts`: names, addresses and networks that
     values may lead to although they are private.  `container_services`: services that must have every key;
     found when empty.  `overridden`: keys that services set themselves.  `units`: those of systemd that load
-    the file, where no containers do.
+    the file, where no containers do.  `foreign_digests`: SHA-256 in hexadecimal of secrets of other
+    deployments, such as staging's.
     """
 
     path: str = Field(default="", pattern=r"^(/[\w./@+-]*)?$")
@@ -40,6 +41,7 @@ class EnvSection(Section):
     container_services: list[str] = []
     overridden: list[str] = []
     units: list[str] = []
+    foreign_digests: list[str] = []
     db_password_key: str = "DATABASE_URL"  # noqa: S105 - a key's name
     redis_password_key: str = "REDIS_PASSWORD"  # noqa: S105 - a key's name
     jwt_secret_key: str = "JWT_SECRET"  # noqa: S105 - a key's name
@@ -71,12 +73,20 @@ class SecretsSection(Section):
 
 
 class ApiKey(Section):
-    """A key for somebody else's service, and how to see that it is accepted."""
+    """A key for somebody else's service, and the one reading request that shows whether it is accepted.
+
+    `url`: the API's base; where the kind has one, its own.  `path` and `header` (a name, and a value with
+    `{key}` in it) are those of the kind when empty.
+    """
 
     name: str
     env_key: str
-    kind: Literal["etherscan", "grafana", "sentry", "pager", "uptime", "bearer"]
-    url: str = ""
+    kind: Literal[
+        "etherscan", "grafana", "sentry", "bugsink", "pagerduty", "opsgenie", "betterstack", "bearer"
+    ]
+    url: HttpUrl | Literal[""] = ""
+    path: str = Field(default="", pattern=r"^(/\S*)?$")
+    header: str = Field(default="", pattern=r"^([\w-]+: .*\{key\}.*)?$")
 
 
 class ApiKeysSection(Section):

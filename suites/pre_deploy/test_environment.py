@@ -7,6 +7,7 @@ import pytest
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.env_facts import EnvFileFacts
+from pytest_deploycheck.probes.env_loaded import EnvLoadedFacts
 from pytest_deploycheck.probes.jwt_key import JwtKeyFacts
 from pytest_deploycheck.verdict import Reason
 
@@ -21,6 +22,7 @@ REFUSED = (400, 401, 403)
 def test_file(env_file_facts: EnvFileFacts) -> None:
     """The file has what the template wants, no placeholder of it, and reads the same for everybody."""
     facts = env_file_facts
+    assert facts.exists, f"there is no {facts.path} on the server"
     for issue in facts.issues:
         pytest.fail(f"{facts.path} line {issue.line}{f' ({issue.key})' if issue.key else ''}: {issue.kind}")
     assert facts.keys, f"{facts.path} gives no key a value"
@@ -57,6 +59,51 @@ def test_file_is_private(env_file_facts: EnvFileFacts, limits: Limits) -> None:
         assert file.owner in file.owners, (
             f"{facts.path} belongs to {file.owner}, not to {' or '.join(file.owners)} (env.owner)"
         )
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("pre_deploy.environment.file", text=FILE)
+def test_file_is_loaded(env_loaded_facts: EnvLoadedFacts, limits: Limits) -> None:
+    """What runs has the values that are in the file now."""
+    facts = env_loaded_facts
+    for unit in facts.units:
+        assert unit.active, f"unit {unit.name} (env.units) is not active"
+        if facts.modified_at:
+            assert unit.since >= facts.modified_at, (
+                f"{facts.path} was edited at {facts.modified_at}, after {unit.name} was started: restart it"
+            )
+    if facts.units:
+        return
+    assert not facts.absent, f"{', '.join(facts.absent)} (env.container_services) does not run"
+    for one in facts.loaded:
+        assert not one.differ, (
+            f"{one.container} has another value than {facts.path} of {', '.join(one.differ)}: "
+            "edited after its start, or overridden where the container is declared (env.overridden)"
+        )
+        assert not one.missing, (
+            f"{one.container} lacks {', '.join(one.missing)}, which {facts.path} has: it was started before"
+        )
+    if not any(one.fed for one in facts.loaded):
+        unproven(
+            Reason.NO_EVIDENCE,
+            f"none of {facts.looked} running containers was given {facts.path}; name the services in "
+            "env.container_services, or the units of systemd in env.units",
+        )
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("pre_deploy.environment.production_values", text=VALUES)
+def test_production_values_in_effect(env_loaded_facts: EnvLoadedFacts) -> None:
+    """The containers run with production values as well, whoever set them."""
+    facts = env_loaded_facts
+    if facts.units:
+        assert all(unit.active for unit in facts.units), "a unit of env.units is not active"
+        return
+    for one in facts.loaded:
+        for name, why in one.wrong:
+            pytest.fail(f"{name} of {one.container} {why}")
+    if not any(one.fed for one in facts.loaded):
+        unproven(Reason.NO_EVIDENCE, f"none of {facts.looked} running containers was given {facts.path}")
 
 
 @pytest.mark.smoke
@@ -122,7 +169,7 @@ def _shared_secret(facts: JwtKeyFacts, limits: Limits) -> None:
     )
     assert not weighed.faults(0), f"{facts.key} {' and '.join(weighed.faults(0))}"
     assert not facts.shared, f"{facts.key} has the same value as {', '.join(facts.shared)}"
-    assert not facts.foreign, f"{facts.key} is another deployment's (secrets.foreign_digests)"
+    assert not facts.foreign, f"{facts.key} is another deployment's (env.foreign_digests)"
 
 
 @pytest.mark.checklist("pre_deploy.environment.jwt_secret", text=JWT)
