@@ -12,8 +12,8 @@ import re
 import secrets
 import shlex
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from pytest_deploycheck.observe import CannotLook, Dead
@@ -91,15 +91,28 @@ class Servers:
             shell.close()
 
     def _each(self, uris: Sequence[str], commands: Callable[[str], Sequence[str]], timeout: float) -> None:
-        def ask(uri: str) -> None:
-            try:
-                self._fetch(uri, commands(uri), timeout)
-            except Dead as refusal:
-                self.dead[uri] = refusal.message
+        """Ask servers side by side, in threads that hold up no exit."""
+        waiting = deque(uris)
 
-        if uris:
-            with ThreadPoolExecutor(min(JOBS, len(uris)), thread_name_prefix="servers") as pool:
-                list(pool.map(ask, uris))
+        def ask() -> None:
+            with contextlib.suppress(IndexError):
+                while True:
+                    uri = waiting.popleft()
+                    try:
+                        self._fetch(uri, commands(uri), timeout)
+                    except Dead as refusal:
+                        self.dead[uri] = refusal.message
+                    except BaseException as error:
+                        failures.append(error)
+
+        failures: list[BaseException] = []
+        threads = [threading.Thread(target=ask, name="servers", daemon=True) for _ in uris[:JOBS]]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise failures[0]
 
     def _fetch(self, uri: str, commands: Sequence[str], timeout: float) -> None:
         with self._lock:

@@ -22,7 +22,7 @@ CONNECT_TIMEOUT_S = 10
 """Seconds for connecting, the greeting and the exchange of keys together."""
 PERSIST_S = 60
 """Seconds that a connection may idle: what ends it when the runner was killed before it could close it."""
-_LONGEST_FOLDER = 40
+_LONGEST_FOLDER = 45
 """Characters: a socket's path must stay under 104 (macOS), and ssh adds a hash of 40 and 17 for itself."""
 _CLOSE_S = 2.0
 _OPTIONS = f"""\

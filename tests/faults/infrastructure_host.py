@@ -256,7 +256,7 @@ def second_server(demo: Deployment, files: Mapping[str, Path]) -> Iterator[None]
     known = world.path("server", "known_hosts")
     key = known.read_text().split(" ", 1)[1]
     binds = " && ".join(f"mount --bind {source} {place}" for place, source in files.items())
-    argv = [
+    argv: list[str | Path] = [
         "unshare",
         "--mount",
         "sh",
