@@ -171,6 +171,7 @@ def _grafana(world: World) -> dict[str, Any]:
     return {
         "url": world.url("grafana"),
         "token": {"file": "secrets/grafana_token"},
+        "admin_password": {"file": "secrets/grafana_admin_password"},
         "dashboards": [board["uid"] for board in boards],
         "dashboards_dir": "release/dashboards",
         "required_panels": ["Requests", "Error ratio", "Response time"],

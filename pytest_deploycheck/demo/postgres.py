@@ -14,6 +14,7 @@ from pytest_deploycheck.demo import accounts, certs
 from pytest_deploycheck.demo.process import Daemon, answers
 from pytest_deploycheck.demo.templates import render
 from pytest_deploycheck.demo.world import World
+from pytest_deploycheck.target.server import NetSection
 
 DATABASE = "tokens"
 MEMORY_BYTES = 512 * 2**20  # what the configuration is made for; the machine is not the server's own
@@ -104,6 +105,10 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
             "system_identifier": system_identifier(world),
             "app_role": "token_app",
             "memory_bytes": MEMORY_BYTES,
+        },
+        # The scan from outside asks for the ports that they really have, too.
+        "net": {
+            "sentinel_ports": [*NetSection().sentinel_ports, world.port("postgres"), world.port("valkey")]
         },
         "limits": {"db_ping_p95_s": 0.5},  # two busy cores, of which the server has none to itself
     }

@@ -25,6 +25,7 @@ from pytest_deploycheck.probes.env_file import env_file
 from pytest_deploycheck.probes.env_loaded import env_loaded
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.firewall import firewall
+from pytest_deploycheck.probes.evidence import evidence
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
@@ -34,6 +35,7 @@ from pytest_deploycheck.probes.human_passwords import human_passwords
 from pytest_deploycheck.probes.junit import junit
 from pytest_deploycheck.probes.jwt_key import jwt_key
 from pytest_deploycheck.probes.latency import latency
+from pytest_deploycheck.probes.ledger import ledger
 from pytest_deploycheck.probes.load import load
 from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
@@ -99,6 +101,8 @@ PROBES: tuple[Probe, ...] = (
     burst,
     edge,
     balance,
+    evidence,
+    ledger,
     alertmanager,
     rate_store,
     env_file,

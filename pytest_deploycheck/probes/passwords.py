@@ -22,6 +22,7 @@ _SERVICES = (
     (re.compile(r"(?i)^(?:postgres(?:ql)?|pg|db|database)(?:_|pass|$)"), "postgres"),
     (re.compile(r"(?i)^(?:redis|valkey|cache)(?:_|pass|$)"), "redis"),
     (re.compile(r"(?i)^jwt|_jwt_"), "jwt"),
+    (re.compile(r"(?i)^(?:grafana|gf)_\w*(?:token|key)"), "grafana token"),
     (re.compile(r"(?i)^(?:grafana|gf)_"), "grafana"),
 )
 _SCHEMES = {"postgres": "postgres", "postgresql": "postgres", "redis": "redis", "rediss": "redis"}
@@ -51,13 +52,15 @@ class Secret:
 class PasswordsFacts:
     """The environment file's secrets, weighed; values are compared in memory only.
 
-    secrets: those that the deployment chose itself.  keyless: keys that ought to hold a password and hold
+    db_key, redis_key: the keys of those two services.  secrets: those that the deployment chose itself.  keyless: keys that ought to hold a password and hold
     none, such as an address with a client certificate.  shared: groups of keys with one value, of different
     services.  compared: how many values were compared for that.  shown: (key, program) of secrets on a
     command line, which every user of the machine can read; processes: how many were looked at, None when
     those of other users are hidden.
     """
 
+    db_key: str
+    redis_key: str
     secrets: tuple[Secret, ...]
     keyless: tuple[str, ...]
     shared: tuple[tuple[str, ...], ...]
@@ -85,6 +88,8 @@ def passwords(target: Target, connect: Connections) -> PasswordsFacts:
     texts = {f"env {key}": value for key, value in found.items()} | dict(_texts(target, connect))
     processes = _processes(connect)
     return PasswordsFacts(
+        db_key=target.env.db_password_key,
+        redis_key=target.env.redis_password_key,
         secrets=tuple(_weigh(target, key, value, owners[key], values[key]) for key, value in chosen.items()),
         keyless=tuple(
             key

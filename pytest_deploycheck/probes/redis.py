@@ -15,7 +15,6 @@ from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.resp import Refused, Resp
 from pytest_deploycheck.verdict import Reason
 
-DEFAULT = "redis"
 _SETTINGS = ("bind", "protected-mode", "aclfile", "maxmemory", "maxmemory-policy", "save", "appendonly")
 
 
@@ -44,7 +43,7 @@ class AclUser:
 class RedisFacts:
     """One server and its answers, each by its first word: PONG, OK, NOAUTH, WRONGPASS, DENIED, ERR and so on.
 
-    stranger: to PING before any login.  wrong, default: to a random password, and to the word "redis".
+    stranger: to PING before any login.  wrong: to a random password.
     declared: to the password of redis.url; ping: to PING after that.  user: who that is.  users: None when it
     may not ask; users_why says what to grant.  requirepass: set and equal to the declared password; None when
     it may not ask.  bits, faults: of the declared password.  settings: for information.
@@ -56,7 +55,6 @@ class RedisFacts:
     loopback: bool
     stranger: str
     wrong: str
-    default: str
     declared: str
     ping: str
     user: str
@@ -70,12 +68,11 @@ class RedisFacts:
 
 @probe(facts=RedisFacts, deadline=20, needs=("redis_gate",), uses={"redis": "read login"}, safety="S2")
 def redis(target: Target, connect: Connections) -> RedisFacts:
-    """Ask the cache as a stranger, with two wrong passwords, and with the right one for its users."""
+    """Ask the cache as a stranger, with a wrong password, and with the right one for its users."""
     resp = connect.resp()
     place = resp.place
     stranger = resp.word("PING")
     wrong = resp.auth(secrets.token_urlsafe(12), place.user)
-    default = resp.auth(DEFAULT, place.user) if place.password != DEFAULT else "OK"
     resp.close()
     declared = resp.auth(place.password, place.user) if place.password else "none"
     ping = resp.word("PING")
@@ -91,7 +88,6 @@ def redis(target: Target, connect: Connections) -> RedisFacts:
         loopback=bool(place.path) or place.host in ("localhost", "127.0.0.1", "::1"),
         stranger=stranger,
         wrong=wrong,
-        default=default,
         declared=declared,
         ping=ping,
         user=resp.word("ACL", "WHOAMI"),

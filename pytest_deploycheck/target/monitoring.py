@@ -56,10 +56,15 @@ class AlertsSection(Section):
 
 
 class GrafanaSection(Section):
-    """`[grafana]`: dashboards by uid; `dashboards_dir` holds their JSON as released."""
+    """`[grafana]`: dashboards by uid; `dashboards_dir` holds their JSON as released.
+
+    `admin_password`: what the administrator's is said to be; it is tried once.
+    """
 
     url: HttpUrl
     token: SecretRef
+    admin_user: str = "admin"
+    admin_password: SecretRef | None = None
     dashboards: list[str]
     dashboards_dir: str = ""
     required_panels: list[str] = []

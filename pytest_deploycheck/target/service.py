@@ -22,7 +22,11 @@ class Account(Section):
 
 
 class AuthSection(Section):
-    """`[auth]`: how to log in, and which operations are open. Operations are written `GET /path`."""
+    """`[auth]`: how to log in, and which operations are open. Operations are written `GET /path`.
+
+    `login_path` is empty where nobody logs in with a password.  `password_hash_query`: a SELECT of one
+    column, the stored hashes or their schemes; found by its usual names when empty.
+    """
 
     login_path: str = "/auth/login"
     refresh_path: str = "/auth/refresh"
@@ -44,6 +48,7 @@ class AuthSection(Section):
     admin_ops: list[str] = []
     object_ops: list[str] = []
     declared_ops: list[str] = []
+    password_hash_query: str = ""
 
 
 class ApiSection(Section):

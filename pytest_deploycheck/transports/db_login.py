@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,12 @@ from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.verdict import Reason
 
 CONNECT_TIMEOUT_S = 5
+# What PostgreSQL says once it has let somebody in, and only then sees that the visit leads nowhere.
+_INSIDE = re.compile(
+    r'FATAL:\s+(?:database ".*" does not exist|role ".*" does not exist|permission denied for database'
+    r"|too many connections for|remaining connection slots"
+    r'|role ".*" is not permitted to log in|database ".*" is not currently accepting)'
+)
 _NO_FILE = "/dev/null/none"  # of passwords: the user's own must not help
 _NOT_UP = ("refused", "No such file", "could not translate", "starting up", "shutting down")
 
@@ -82,6 +89,8 @@ def _refusal(error: Any) -> Login:
         raise CannotLook(Reason.TIMEOUT, says)
     if any(word in text for word in _NOT_UP):
         raise Dead("db", says)
+    if _INSIDE.search(text):
+        return Login("accepted", asked, says)
     if "no pg_hba.conf entry" in text or "pg_hba.conf rejects" in text:
         return Login("address", False, says)
     if "method requirement" in text:

@@ -15,6 +15,7 @@ from pytest_deploycheck.demo.app import launch
 from pytest_deploycheck.demo.app.switches import flip
 from pytest_deploycheck.demo.contract.deploy import CHAIN_ID, token_address
 from pytest_deploycheck.demo.process import Daemon
+from pytest_deploycheck.demo.templates import render
 from pytest_deploycheck.demo.world import World
 
 INSTANCES = ("app1", "app2")
@@ -90,7 +91,8 @@ def set_env(world: World, **values: str | None) -> None:
 
 
 def target_sections(world: World) -> dict[str, dict[str, Any]]:
-    """Return `[env]` and `[cors]` of the target file; what the service needs stands on this machine."""
+    """Return `[env]`, `[secrets]` and `[cors]`; what the service needs stands on this machine."""
+    render("password_policy.toml", world.path("app", "password_policy.toml"))
     empty = [name for name, value in launch.read(env_file(world)).items() if not value]
     return {
         "env": {
@@ -99,6 +101,7 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
             **({"optional": empty} if empty else {}),
         },
         "cors": {"allowed_origins": list(CORS_ORIGINS)},
+        "secrets": {"password_policy": "app/password_policy.toml"},
     }
 
 

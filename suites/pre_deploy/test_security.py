@@ -1,0 +1,307 @@
+"""Pre-Deployment, Security Configuration: passwords, and who reaches database and cache (items 15 to 17)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from pytest_deploycheck.check import unproven
+from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.db_logins import DbLoginsFacts
+from pytest_deploycheck.probes.db_server import DbServerFacts
+from pytest_deploycheck.probes.default_logins import DefaultLoginsFacts
+from pytest_deploycheck.probes.host_facts import HostFacts
+from pytest_deploycheck.probes.human_passwords import HumanPasswordsFacts, Stored
+from pytest_deploycheck.probes.passwords import PasswordsFacts
+from pytest_deploycheck.probes.ports import PortsFacts
+from pytest_deploycheck.probes.redis import RedisFacts
+from pytest_deploycheck.probes.redis_host import RedisHostFacts
+from pytest_deploycheck.rules import hba
+from pytest_deploycheck.verdict import Reason
+
+PASSWORDS = "Strong passwords set for all services"
+DB_ACCESS = "Database access restricted to application servers"
+REDIS_AUTH = "Redis password configured"
+DB_PORT, REDIS_PORT = 5432, 6379
+
+
+@pytest.mark.checklist("pre_deploy.security.passwords", text=PASSWORDS)
+def test_passwords(passwords_facts: PasswordsFacts) -> None:
+    """Every secret of the environment file is long and random, used for one service, and on no command line."""
+    facts = passwords_facts
+    if not facts.secrets:
+        unproven(Reason.NO_EVIDENCE, "the environment file holds no secret that could be judged")
+    for secret in facts.secrets:
+        assert not secret.faults, f"the secret in {secret.key} {'; '.join(secret.faults)}"
+    for group in facts.shared:
+        assert not group, f"one secret for several services: {', '.join(group)}"
+    for key, program in facts.shown:
+        assert not program, f"every user of the server reads {key} on the command line of {program}"
+
+
+@pytest.mark.checklist("pre_deploy.security.passwords", text=PASSWORDS)
+def test_passwords_in_force(default_logins_facts: DefaultLoginsFacts, db_logins_facts: DbLoginsFacts) -> None:
+    """What stands in every manual opens no service, and what was chosen instead does."""
+    for tried in db_logins_facts.tries:
+        assert not tried.login.accepted, f"{tried.password} opens the database for role {tried.role}"
+    declared = db_logins_facts.declared
+    assert declared is None or declared.outcome != "password", (
+        f"the password in {db_logins_facts.key} is not the database's live one"
+    )
+    for one in default_logins_facts.defaults:
+        assert one.accepted is not True, f"{one.service} accepts {one.by}"
+    for one in default_logins_facts.declared:
+        assert one.accepted is not False, f"{one.service} refuses {one.by}: another one is live"
+    for one in (*default_logins_facts.defaults, *default_logins_facts.declared):
+        if one.accepted is None:
+            unproven(Reason.NO_EVIDENCE, f"{one.service} answers {one.status or one.why} to {one.by}")
+
+
+@pytest.mark.checklist("pre_deploy.security.passwords", text=PASSWORDS)
+def test_passwords_of_servers(host_facts: HostFacts) -> None:
+    """No server lets anybody in over SSH with a password, or root with one."""
+    for server in host_facts.servers:
+        if server.sshd is None:
+            unproven(
+                Reason.NO_ACCESS,
+                f"{server.uri}: sshd -T shows nothing; set host.sudo, or give the user a rule for it in sudoers",
+            )
+        for name in ("passwordauthentication", "kbdinteractiveauthentication"):
+            assert server.sshd.get(name, "yes") == "no", f"{server.uri}: SSH accepts passwords ({name})"
+        root = server.sshd.get("permitrootlogin", "yes")
+        assert root != "yes", f"{server.uri}: root may log in with a password (permitrootlogin {root})"
+
+
+@pytest.mark.checklist("pre_deploy.security.passwords", text=PASSWORDS)
+def test_passwords_of_people(
+    human_passwords_facts: HumanPasswordsFacts, default_logins_facts: DefaultLoginsFacts, limits: Limits
+) -> None:
+    """Length counts and nothing else is demanded, common passwords are refused, and hashes are slow ones."""
+    facts = human_passwords_facts
+    assert facts.used or not default_logins_facts.login_path, "auth.login_path and the facts disagree"
+    if not facts.used:
+        return
+    for stored in facts.stored or ():
+        assert _slow(stored, limits), (
+            f"{stored.n} passwords in {facts.stored_in} are stored as {stored.kind}"
+            f"{f' at {stored.cost}' if stored.cost else ''}; argon2id, scrypt or bcrypt make guessing slow"
+        )
+    short, long = default_logins_facts.short_status, default_logins_facts.long_status
+    assert long is None or short == long or long not in (400, 413, 422), (
+        f"a password of 64 characters is answered {long}, a short wrong one {short}: it seems too long to be one"
+    )
+    if facts.policy is None:
+        unproven(Reason.NO_CONFIG, facts.policy_why)
+    rules = facts.policy
+    least = limits.password_min_length_mfa if rules.mfa else limits.password_min_length
+    missing = [
+        name
+        for name in ("min_length", "max_length", "blocklist", "composition", "rotation_days")
+        if getattr(rules, name) is None
+    ]
+    assert rules.min_length is None or rules.min_length >= least, (
+        f"{rules.file}: passwords of {rules.min_length} characters are accepted, {least} are needed"
+    )
+    assert rules.max_length is None or rules.max_length >= limits.password_max_length_min, (
+        f"{rules.file}: passwords may have {rules.max_length} characters at most"
+    )
+    assert rules.blocklist is not False, f"{rules.file}: common passwords are not refused"
+    assert not rules.composition, f"{rules.file}: kinds of characters are demanded; length is what counts"
+    assert not rules.rotation_days, f"{rules.file}: passwords expire after {rules.rotation_days} days"
+    if missing:
+        unproven(Reason.NO_EVIDENCE, f"{rules.file} says nothing of {', '.join(missing)}")
+    if not facts.stored:
+        unproven(Reason.NO_EVIDENCE, facts.stored_why or f"{facts.stored_in} holds no password to look at")
+
+
+def _slow(stored: Stored, limits: Limits) -> bool:
+    """Whether a scheme makes every guess cost; a cost that is not shown is taken for the scheme's usual one."""
+    least = {
+        "bcrypt": limits.password_bcrypt_cost_min,
+        "pbkdf2-sha256": limits.password_pbkdf2_min,
+        "pbkdf2-sha512": limits.password_pbkdf2_sha512_min,
+    }
+    if stored.kind in ("argon2id", "scrypt", "yescrypt"):
+        return True
+    if stored.kind == "bcrypt" and stored.cost is None:
+        return True
+    return stored.kind in least and stored.cost is not None and stored.cost >= least[stored.kind]
+
+
+@pytest.mark.checklist("pre_deploy.security.db_access", text=DB_ACCESS)
+def test_db_access(db_server_facts: DbServerFacts) -> None:
+    """The rules in force let in the application's servers only, over TLS, and never without a proof."""
+    facts = db_server_facts
+    if facts.hba is None:
+        unproven(Reason.NO_ACCESS, f"the rules of pg_hba.conf are unseen: {facts.hba_why}")
+    assert facts.hba, "pg_hba.conf has no rule at all"
+    wrong = list(hba.problems(facts.hba, facts.allowed_cidrs, facts.local_cidrs))
+    assert not wrong, f"pg_hba.conf: {'; '.join(wrong[:4])}"
+    security = {"listen_addresses", "ssl", "port"} & set(facts.pending_restart)
+    assert not security, f"changed, but not in force before a restart: {', '.join(sorted(security))}"
+    beyond = hba.remote(facts.hba)
+    assert not beyond or facts.setting("ssl") != "off", f"ssl is off, and {beyond[0]} lets others in"
+    if beyond and not (facts.allowed_cidrs or facts.local_cidrs):
+        unproven(
+            Reason.NO_CONFIG,
+            f"nothing says which servers may connect; add db.allowed_cidrs (the rules have {beyond[0].where})",
+        )
+    if facts.hba_changed_at is None:
+        unproven(
+            Reason.NO_ACCESS,
+            f"whether pg_hba.conf was changed since it was loaded is unseen: {facts.hba_changed_why}",
+        )
+    assert facts.hba_changed_at <= facts.loaded_at, (
+        "pg_hba.conf was changed after it was loaded: what it says is not in force; SELECT pg_reload_conf()"
+    )
+
+
+@pytest.mark.checklist("pre_deploy.security.db_access", text=DB_ACCESS)
+def test_db_access_sessions(db_server_facts: DbServerFacts) -> None:
+    """Everybody who is connected comes from an allowed address, and over TLS unless it never leaves a machine."""
+    facts = db_server_facts
+    if facts.sessions is None:
+        unproven(
+            Reason.NO_ACCESS,
+            f"role {facts.role} sees no other sessions; run: GRANT pg_monitor TO {facts.role};",
+        )
+    assert facts.sessions, "not even the session of this look was seen"
+    known = (*facts.allowed_cidrs, *facts.local_cidrs)
+    for one in facts.sessions:
+        if not one.address or hba.allowed(one.address, facts.local_cidrs):
+            continue
+        assert one.tls, f"{one.n} sessions of role {one.role} from {one.address} are not encrypted"
+        if known:
+            assert hba.allowed(one.address, known), (
+                f"role {one.role} is connected from {one.address}, outside db.allowed_cidrs"
+            )
+        else:
+            unproven(
+                Reason.NO_CONFIG,
+                f"nothing says which servers may connect; add db.allowed_cidrs "
+                f"(role {one.role} is connected from {ip_network(one.address)})",
+            )
+
+
+@pytest.mark.checklist("pre_deploy.security.db_access", text=DB_ACCESS)
+def test_db_access_role(db_server_facts: DbServerFacts) -> None:
+    """The application's role may use its tables, and is no administrator by any name."""
+    app = db_server_facts.app
+    if app is None:
+        unproven(
+            Reason.NO_CONFIG,
+            f"the application's role {db_server_facts.app_role or ''} was not found; name it in db.app_role",
+        )
+    assert not app.attributes, f"the application's role {app.name} is {', '.join(app.attributes)}"
+    assert not app.may_become, f"role {app.name} is a member of {', '.join(app.may_become[:6])}"
+    assert not app.creates_in_public, (
+        f"role {app.name} may create objects in schema public; REVOKE CREATE ON SCHEMA public FROM PUBLIC, {app.name};"
+    )
+
+
+@pytest.mark.checklist("pre_deploy.security.db_access", text=DB_ACCESS)
+def test_db_access_listeners(db_server_facts: DbServerFacts, host_facts: HostFacts) -> None:
+    """No server offers the database's port at every address that it has."""
+    wanted = {DB_PORT, int(db_server_facts.setting("port") or DB_PORT)}
+    for server in host_facts.servers:
+        if server.listeners is None:
+            unproven(Reason.NO_ACCESS, f"{server.uri}: what listens there is unseen; install iproute2 (ss)")
+        assert server.listeners, f"{server.uri}: nothing at all listens there, not even SSH"
+        for one in server.listeners:
+            if one.proto == "tcp" and one.port in wanted:
+                assert one.address not in ("0.0.0.0", "::", "*"), (  # noqa: S104 - what must not be
+                    f"{server.uri}: {one.process or 'a process'} offers port {one.port} at every address"
+                )
+
+
+@pytest.mark.checklist("pre_deploy.security.db_access", text=DB_ACCESS)
+def test_db_access_from_outside(db_server_facts: DbServerFacts, ports_facts: PortsFacts) -> None:
+    """From outside, the database's port is closed at every address."""
+    _closed_outside(ports_facts, DB_PORT, int(db_server_facts.setting("port") or DB_PORT))
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("pre_deploy.security.redis_auth", text=REDIS_AUTH)
+def test_redis_auth(redis_facts: RedisFacts, limits: Limits) -> None:
+    """A stranger and a wrong password are refused, the declared one is accepted, and is hard to guess."""
+    facts = redis_facts
+    assert facts.stranger not in ("PONG", "DENIED"), (
+        f"{facts.place} answers {facts.stranger} to a stranger's PING: it has no password"
+    )
+    assert facts.stranger == "NOAUTH", f"{facts.place} answers a stranger's PING with {facts.stranger}"
+    assert facts.wrong != "OK", f"{facts.place} accepts a wrong password"
+    assert facts.declared == "OK", (
+        f"the password of redis.url is answered {facts.declared}: it is not the live one"
+    )
+    assert facts.ping == "PONG", f"after the login, PING is answered {facts.ping}"
+    assert not facts.faults, f"the password of redis.url {'; '.join(facts.faults)}"
+    assert facts.bits >= limits.secret_min_bits
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("pre_deploy.security.redis_auth", text=REDIS_AUTH)
+def test_redis_auth_users(redis_facts: RedisFacts) -> None:
+    """No user gets in without a password, and the declared password is the one that the server keeps."""
+    facts = redis_facts
+    if facts.users is None:
+        if facts.requirepass is None:
+            unproven(Reason.NO_ACCESS, facts.users_why)
+        assert facts.requirepass, "requirepass is not the declared password"
+        return
+    assert facts.users, "the server names no user"
+    for user in facts.users:
+        assert not (user.enabled and user.nopass and not user.harmless), (
+            f"user {user.name} needs no password and may run {user.commands}"
+        )
+    used = [user for user in facts.users if user.name == facts.user]
+    if not used:
+        unproven(Reason.NO_ACCESS, f"the server does not say who redis.url is ({facts.user}); +acl|whoami")
+    assert used[0].holds, f"the declared password is not among the {used[0].passwords} of user {facts.user}"
+
+
+@pytest.mark.checklist("pre_deploy.security.redis_auth", text=REDIS_AUTH)
+def test_redis_auth_lasts(redis_host_facts: RedisHostFacts) -> None:
+    """The application knows the live password, and a restart does not take it away."""
+    facts = redis_host_facts
+    if facts.env is None:
+        unproven(Reason.NO_CONFIG, facts.env_why)
+    assert facts.env != "none", f"the environment file gives no password in {facts.key}"
+    assert facts.env == "OK", f"the password in {facts.key} is answered {facts.env}: it is not the live one"
+    if not facts.read:
+        unproven(
+            Reason.NO_ACCESS,
+            f"whether the password outlives a restart is unseen: {facts.why or 'no file could be read'}; "
+            "name the server's files in redis.config_files, and let the user of host.uri read them",
+        )
+    if not facts.kept_in and (facts.includes or facts.why):
+        missing = facts.why or "some of its files include others"
+        unproven(Reason.NO_ACCESS, f"the password is in none of {', '.join(facts.read)}, but {missing}")
+    assert facts.kept_in, (
+        f"the password of user {facts.user} is in none of {', '.join(facts.read)}: it was set at run time, "
+        "and a restart forgets it"
+    )
+
+
+@pytest.mark.checklist("pre_deploy.security.redis_auth", text=REDIS_AUTH)
+def test_redis_auth_from_outside(redis_facts: RedisFacts, ports_facts: PortsFacts) -> None:
+    """From outside, the cache's port is closed at every address."""
+    port = redis_facts.place.rpartition(":")[2]
+    _closed_outside(ports_facts, REDIS_PORT, int(port) if port.isdigit() else REDIS_PORT)
+
+
+def _closed_outside(facts: PortsFacts, usual: int, own: int) -> None:
+    asked = {*facts.sentinels, *facts.allowed}
+    for scan in facts.scans:
+        for port in (usual, own):
+            assert port not in scan.open, f"port {port} of {scan.address} is open to the public"
+    seen = [scan for scan in facts.scans if scan.scanned and not (scan.inside or scan.unreachable)]
+    if not seen:
+        why = "; ".join(scan.inside or f"{scan.address}: {scan.unreachable}" for scan in facts.scans)
+        unproven(Reason.NO_EVIDENCE, f"nothing was looked at from outside: {why or 'no address'}")
+    for port in (usual, own):
+        if port not in asked:
+            unproven(
+                Reason.NO_CONFIG, f"port {port} was not asked for from outside; add it to net.sentinel_ports"
+            )
+    assert seen
