@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.probes import docker_compose, docker_engine
-from pytest_deploycheck.probes.docker_containers import Image, container, image
+from pytest_deploycheck.probes.docker_containers import Image, container, image, moment
 from pytest_deploycheck.probes.docker_engine import EngineUnit
 from pytest_deploycheck.probes.docker_facts import DockerFacts, Event
 from pytest_deploycheck.target import Target
@@ -70,9 +70,8 @@ def events_read(target: Target) -> str:
 )
 def docker(target: Target, connect: Connections) -> DockerFacts:
     """Read the engine, its containers and images, and what Compose would do now with the project's files."""
-    engine = docker_engine.engine(
-        connect.read(docker_engine.VERSION).stdout, connect.read(docker_engine.INFO).stdout
-    )
+    info = connect.read(docker_engine.INFO).stdout
+    engine = docker_engine.engine(connect.read(docker_engine.VERSION).stdout, info)
     if engine is None:
         raise CannotLook(Reason.UNPARSEABLE, "docker version and docker info tell of no engine")
     containers = tuple(container(one) for one in entries(connect.read(CONTAINERS), "docker inspect"))
@@ -116,11 +115,12 @@ def docker(target: Target, connect: Connections) -> DockerFacts:
         commit=target.release.commit,
         source=target.repo.remote,
         deploy_started_at=began.isoformat() if began else "",
-        built=tuple(section.built),
+        third_party=tuple(target.build.third_party),
         exempt=tuple(section.exempt.items()),
         oneshot=tuple(section.oneshot),
         external=tuple(section.external),
         order=tuple(edge(one) for one in section.order),
+        asked_at=moment(docker_engine.document(info).get("SystemTime")) or connect.now().isoformat(),
     )
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_deploycheck.probes.healthchecks import HealthCheck, from_compose
-
-STARTED, HEALTHY, COMPLETED = "service_started", "service_healthy", "service_completed_successfully"
+from pytest_deploycheck.rules.startup_order import STARTED
 
 
 @dataclass(frozen=True)

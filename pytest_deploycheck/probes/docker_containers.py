@@ -32,7 +32,7 @@ class Container:
 
     service, project, number: from Compose's labels, empty or 0 where Compose did not make it.  oneoff: made by
     `compose run`.  image_ref: the reference that it was created from; image_id: the image that it really has.
-    config_hash: Compose's digest of the service as it was at creation.  state: created, running, paused,
+    config_hash: Compose's digest of the service as it was at creation, by its version compose_version.  state: created, running, paused,
     restarting, exited, dead.  health: healthy, unhealthy, starting, or none when there is no health check.
     checks: (moment, exit status) of the last health checks, oldest first.  finished_at: empty when it never
     stopped.  Moments are UTC ISO 8601.  restarts: by the engine's restart policy.  memory_bytes, cpus: limits,
@@ -48,6 +48,7 @@ class Container:
     image_ref: str
     image_id: str
     config_hash: str
+    compose_version: str
     state: str
     exit_code: int
     oom_killed: bool
@@ -132,6 +133,7 @@ def container(found: Mapping[str, Any]) -> Container:
         image_ref=str(config.get("Image", "") or found.get("ImageName", "")),
         image_id=_sha(str(found.get("Image", ""))),
         config_hash=str(labels.get(COMPOSE + "config-hash", "")),
+        compose_version=str(labels.get(COMPOSE + "version", "")),
         state=str(state.get("Status", "")),
         exit_code=int(state.get("ExitCode", 0)),
         oom_killed=bool(state.get("OOMKilled", False)),

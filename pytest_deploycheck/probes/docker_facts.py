@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_deploycheck.probes.docker_compose import COMPLETED, Listed, Service
+from pytest_deploycheck.probes.docker_compose import Listed, Service
 from pytest_deploycheck.probes.docker_containers import Container, Image
 from pytest_deploycheck.probes.docker_engine import ComposeTool, Engine, EngineUnit
+from pytest_deploycheck.rules.startup_order import COMPLETED
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class DockerFacts:
     files declare them now, None where they cannot be read (`services_unseen` says why).  containers: all of
     the engine's.  listed: the project's as Compose lists them, None where it does not.  images: those that the
     containers have or were created from.  released: (service or image, digest).  commit: the released one.
-    order: (dependent, dependency) that the target file asks for.
+    source: where the product's code lives.  third_party: services that run somebody else's image.  order:
+    (dependent, dependency) that the target file asks for.  asked_at: the engine's own clock, UTC ISO 8601.
     """
 
     engine: Engine
@@ -50,11 +52,12 @@ class DockerFacts:
     commit: str
     source: str
     deploy_started_at: str
-    built: tuple[str, ...]
+    third_party: tuple[str, ...]
     exempt: tuple[tuple[str, str], ...]
     oneshot: tuple[str, ...]
     external: tuple[str, ...]
     order: tuple[tuple[str, str], ...]
+    asked_at: str
 
     @property
     def own(self) -> tuple[Container, ...]:
@@ -77,9 +80,14 @@ class DockerFacts:
 
     @property
     def product(self) -> tuple[str, ...]:
-        """The services that run the product's own image: as the target file says, or as it can be told."""
-        if self.built:
-            return self.built
+        """The services that run the product's own image.
+
+        All but those that `build.third_party` names; without it those with a build section, those whose image
+        names the product's repository as its source, and those with the same image.
+        """
+        if self.third_party:
+            names = {one.service for one in self.own} | {one.name for one in self.services or ()}
+            return tuple(sorted(names - set(self.third_party) - set(self.external)))
         told = {one.name for one in self.services or () if one.built}
         for one in self.own:
             found = self.image(one.image_id)

@@ -145,7 +145,9 @@ def docker_gate(connect: Connections) -> GateFacts:
     version, info = connect.read(docker_engine.VERSION), connect.read(docker_engine.INFO)
     found = docker_engine.engine(version.stdout, info.stdout)
     if found is None:
-        said = next((line for line in (version.stderr + info.stderr).splitlines() if line.strip()), "nothing")
+        said = next(
+            (line for line in f"{version.stderr}\n{info.stderr}".splitlines() if line.strip()), "nothing"
+        )
         if "permission denied" in said.lower():
             raise CannotLook(
                 Reason.NO_ACCESS, "the engine's socket is closed to the user of host.uri; set host.sudo"
@@ -160,7 +162,9 @@ def ci_gate(target: Target, connect: Connections) -> GateFacts:
     section = target.ci
     if section.provider == "file":
         return GateFacts(f"{len(ci_results.files(target))} files of results", 0.0)
-    return _opened(ci_results.open_project(ci_results.client(target, connect), section.provider, section.project))
+    return _opened(
+        ci_results.open_project(ci_results.client(target, connect), section.provider, section.project)
+    )
 
 
 GATE_PROBES: tuple[Probe, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,19 +27,17 @@ class DockerSection(Section):
     """`[docker]`: the Compose project on the server; without `project` the only one that runs.
 
     `compose_files`: paths on the server; without them the files that the project was started with.  `compose`:
-    how Compose is called there.  `built`: services with the product's own image; found by their build section
-    or the source that their image names.  `exempt`: services without a health check, each with the reason.
-    `oneshot`: services that run once and end.  `external`: services that the project declares and that run
-    elsewhere.  `order`: what must be up before what, as `app -> db`; from well-known names when empty.
+    how Compose is called there.  `exempt`: services without a health check, each with the reason.  `oneshot`:
+    services that run once and end.  `external`: services that the project declares and that run elsewhere.
+    `order`: what must be up before what, as `app -> db`; from well-known names when empty.
     """
 
     compose_files: list[str] = []
     compose: Literal["docker compose", "docker-compose"] = "docker compose"
     project: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9_-]*)?$")
-    built: list[str] = []
     exempt: dict[str, str] = {}
     oneshot: list[str] = []
-    order: list[str] = []
+    order: list[Annotated[str, Field(pattern=r"^\s*\S+\s*->\s*\S+\s*$")]] = []
     external: list[str] = []
 
 
