@@ -27,7 +27,7 @@ class ReportsSection(Section):
     """`[reports]`: files made by scanners, as globs relative to the target file.
 
     `ignore_file`: the .trivyignore that the image scans were made with, which says until when each ends.
-    `junit`, `sarif`, `pip_audit`, `npm_audit`, `pip_outdated`, `npm_outdated`, `sbom`, `build`: made of the
+    `junit`, `sarif`, `pip_audit`, `npm_audit`, `osv`, `pip_outdated`, `npm_outdated`, `sbom`, `build`: made of the
     released commit; which commit and when stands in the file or in an envelope beside it (see docs).
     """
 
@@ -38,6 +38,7 @@ class ReportsSection(Section):
     sarif: str = ""
     pip_audit: str = ""
     npm_audit: str = ""
+    osv: str = ""
     pip_outdated: str = ""
     npm_outdated: str = ""
     sbom: str = ""
@@ -108,7 +109,10 @@ class DepsSection(Section):
     """
 
     block_level: Literal["low", "moderate", "high", "critical"] = "high"
-    ignore: list[str] = ["test/*", "tests/*", "docs/*", "examples/*", "*/test/*", "*/tests/*", "*/fixtures/*"]
+    ignore: list[str] = [
+        *("test/*", "tests/*", "docs/*", "examples/*", "*/test/*", "*/tests/*", "*/fixtures/*"),
+        *("*requirements-dev*", "*requirements-test*", "*requirements_dev*", "*dev-requirements*"),
+    ]
     allow_skipped: list[str] = []
     runtimes: dict[str, str] = {}
 
