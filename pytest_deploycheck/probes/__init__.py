@@ -13,19 +13,24 @@ from pytest_deploycheck.probes.burst import burst
 from pytest_deploycheck.probes.chain import chain
 from pytest_deploycheck.probes.checkouts import checkout
 from pytest_deploycheck.probes.ci import ci
+from pytest_deploycheck.probes.cors import cors
 from pytest_deploycheck.probes.db_activity import db_activity
 from pytest_deploycheck.probes.db_logins import db_logins
 from pytest_deploycheck.probes.db_schema import db_schema
 from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
 from pytest_deploycheck.probes.default_logins import default_logins
+from pytest_deploycheck.probes.dependencies import dependencies
+from pytest_deploycheck.probes.dns import dns
 from pytest_deploycheck.probes.docker import docker
+from pytest_deploycheck.probes.docker_steady import docker_steady
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.env_file import env_file
 from pytest_deploycheck.probes.env_loaded import env_loaded
+from pytest_deploycheck.probes.env_wire import env_wire
 from pytest_deploycheck.probes.errors import errors
-from pytest_deploycheck.probes.firewall import firewall
 from pytest_deploycheck.probes.evidence import evidence
+from pytest_deploycheck.probes.firewall import firewall
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
@@ -88,6 +93,7 @@ PROBES: tuple[Probe, ...] = (
     db_stats,
     load,
     docker,
+    docker_steady,
     prometheus,
     grafana,
     rules,
@@ -96,6 +102,7 @@ PROBES: tuple[Probe, ...] = (
     uptime,
     log_scan,
     scans,
+    dns,
     firewall,
     ports,
     burst,
@@ -107,12 +114,15 @@ PROBES: tuple[Probe, ...] = (
     rate_store,
     env_file,
     env_loaded,
+    env_wire,
+    cors,
     jwt_key,
     repo,
     checkout,
     ci,
     junit,
     sarif,
+    dependencies,
 )
 
 

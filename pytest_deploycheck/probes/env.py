@@ -79,8 +79,11 @@ def parsed(target: Target, connect: Connections) -> Env:
 def learn(target: Target, connect: Connections, have: Mapping[str, str]) -> None:
     """Tell the redactor of every secret among some values, and of the credentials in addresses."""
     for name, value in have.items():
-        secret = is_secret(target, name) and not famous(value)  # hiding the word "secret" would hide nothing
-        for part in {value} if secret else url_parts(value):
+        if is_secret(target, name):
+            parts = {value} if not famous(value) else set()  # hiding the word "secret" would hide nothing
+        else:
+            parts = url_parts(value) if kind(target, name) != "origins" else set()
+        for part in parts:
             connect.learn_secret(part)
 
 

@@ -8,6 +8,7 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.env_facts import EnvFileFacts
 from pytest_deploycheck.probes.env_loaded import EnvLoadedFacts
+from pytest_deploycheck.probes.env_wire import EnvWireFacts
 from pytest_deploycheck.probes.jwt_key import JwtKeyFacts
 from pytest_deploycheck.verdict import Reason
 
@@ -121,6 +122,20 @@ def test_file_is_not_in_git(env_file_facts: EnvFileFacts) -> None:
 
 
 @pytest.mark.smoke
+@pytest.mark.checklist("pre_deploy.environment.file", text=FILE)
+def test_file_is_not_served(env_wire_facts: EnvWireFacts) -> None:
+    """Nobody gets the file, or its template, from the web server."""
+    facts = env_wire_facts
+    assert facts.served, "no path of an environment file was asked for"
+    for one in facts.served:
+        assert one.assignments == 0 or one.status >= 400, (
+            f"{one.path} is served: {one.assignments} lines of the form NAME=value"
+        )
+        page = one.html and facts.fallback
+        assert one.status != 200 or page, f"{one.path} is served (status 200)"
+
+
+@pytest.mark.smoke
 @pytest.mark.checklist("pre_deploy.environment.production_values", text=VALUES)
 def test_production_values(env_file_facts: EnvFileFacts) -> None:
     """Every key has a value of its type that is meant for production."""
@@ -136,6 +151,24 @@ def test_production_values(env_file_facts: EnvFileFacts) -> None:
             f"{key.name} in {facts.path} looks like a secret that nobody declared; "
             f'give it a type in env.types: {key.name} = "secret", or "text" if it is none'
         )
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("pre_deploy.environment.production_values", text=VALUES)
+def test_production_behaviour(env_wire_facts: EnvWireFacts) -> None:
+    """The service behaves as in production: it says so, and its refusals do not show its inside."""
+    facts = env_wire_facts
+    for path, word in facts.modes:
+        assert word.lower() in facts.expected_modes, f"{path} says that it runs as {word!r}"
+    assert not facts.debugging, f"{', '.join(facts.debugging)} says that debugging is on"
+    provoked = [refusal for refusal in facts.refusals if refusal.status >= 400]
+    for refusal in facts.refusals:
+        assert not refusal.traces, (
+            f"{refusal.method} {refusal.path} ({refusal.label}, {refusal.status}) shows "
+            f"{', '.join(refusal.traces)}"
+        )
+    if not provoked:
+        unproven(Reason.NO_EVIDENCE, f"no refusal could be provoked: {'; '.join(facts.unseen)}")
 
 
 @pytest.mark.smoke
