@@ -22,3 +22,13 @@ class InfrastructureLimits(Numbers):
     scan_timeout_s: float = limit(2, "s", "own: a port that says nothing for so long is silent")
     scan_tries: int = limit(2, "tries", "own: of ports that say nothing")
     scan_parallel: int = limit(50, "connections", "own: at the same time")
+    docker_engine_min: int = limit(25, "major version", "own: older ones get no fixes from the project")
+    docker_podman_min: int = limit(4, "major version", "own: the first with networks of its own")
+    docker_compose_major_min: int = limit(2, "major version", "checklist: Compose, which v1 is no longer")
+    docker_compose_minor_min: int = limit(
+        21, "minor version of 2", "Compose 10918: from here on ps prints an object a line"
+    )
+    dns_ttl_max_s: float = limit(3600, "s", "own: at go-live, so that a mistake can be taken back")
+    dns_resolvers_min: int = limit(2, "resolvers", "own: that answer")
+    dns_servers_min: int = limit(2, "name servers", "RFC 1034 section 4.1: a zone has at least two")
+    dns_expiry_min_d: float = limit(30, "days", "own: left of the domain's registration")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.alertmanager import alertmanager
+from pytest_deploycheck.probes.api_keys import api_keys
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
 from pytest_deploycheck.probes.balance import balance
 from pytest_deploycheck.probes.books import books
+from pytest_deploycheck.probes.builds import builds
 from pytest_deploycheck.probes.burst import burst
 from pytest_deploycheck.probes.chain import chain
 from pytest_deploycheck.probes.checkouts import checkout
 from pytest_deploycheck.probes.ci import ci
+from pytest_deploycheck.probes.contract import contract
+from pytest_deploycheck.probes.contract_address import contract_address
 from pytest_deploycheck.probes.cors import cors
 from pytest_deploycheck.probes.db_activity import db_activity
 from pytest_deploycheck.probes.db_logins import db_logins
@@ -30,7 +34,9 @@ from pytest_deploycheck.probes.env_loaded import env_loaded
 from pytest_deploycheck.probes.env_wire import env_wire
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.evidence import evidence
+from pytest_deploycheck.probes.explorer import explorer
 from pytest_deploycheck.probes.firewall import firewall
+from pytest_deploycheck.probes.gas import gas
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.grafana import grafana
 from pytest_deploycheck.probes.health import health
@@ -51,12 +57,16 @@ from pytest_deploycheck.probes.prometheus import prometheus
 from pytest_deploycheck.probes.rate_store import rate_store
 from pytest_deploycheck.probes.redis import redis
 from pytest_deploycheck.probes.redis_host import redis_host
+from pytest_deploycheck.probes.registry import registry as image_registry
 from pytest_deploycheck.probes.repo import repo
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.round_trip import round_trip
+from pytest_deploycheck.probes.rpc import rpc
 from pytest_deploycheck.probes.rules import rules
 from pytest_deploycheck.probes.sarif import sarif
 from pytest_deploycheck.probes.scans import scans
+from pytest_deploycheck.probes.signer import signer
+from pytest_deploycheck.probes.testnet import testnet
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
 from pytest_deploycheck.probes.token import token
@@ -116,6 +126,8 @@ PROBES: tuple[Probe, ...] = (
     env_loaded,
     env_wire,
     cors,
+    api_keys,
+    contract_address,
     jwt_key,
     repo,
     checkout,
@@ -123,6 +135,8 @@ PROBES: tuple[Probe, ...] = (
     junit,
     sarif,
     dependencies,
+    builds,
+    image_registry,
 )
 
 

@@ -57,7 +57,7 @@ def project_read(target: Target, asked: str) -> str:
 
 def events_read(target: Target) -> str:
     """Return the command for what happened since the deployment began, or in the last day."""
-    began = target.release.deploy_started_at or target.release.deployed_at
+    began = target.release.deploy_started_at
     return EVENTS.format(since=began.isoformat() if began else "24h")
 
 
@@ -93,7 +93,7 @@ def docker(target: Target, connect: Connections) -> DockerFacts:
         connect.read(docker_engine.COMPOSE_VERSION),
         connect.read(docker_engine.LEGACY_VERSION),
     )
-    began = target.release.deploy_started_at or target.release.deployed_at
+    began = target.release.deploy_started_at
     section = target.docker
     return DockerFacts(
         engine=engine,

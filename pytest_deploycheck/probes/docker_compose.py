@@ -30,8 +30,8 @@ class Service:
 
     image: its reference, empty when it is only built.  built: it has a build section.  replicas: how many
     containers it should have.  profiles: it belongs to these only; Compose shows it when one is enabled.
-    healthcheck: as written in the file; an image may bring its own.  config_hash: Compose's digest of it now,
-    empty where that is not known.
+    healthcheck: as written in the file; an image may bring its own.  config_hashes: Compose's digests of it
+    now, without and with its environment files resolved (see transports/compose.py); none where not known.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Service:
     healthcheck: HealthCheck | None
     restart: str
     networks: tuple[str, ...]
-    config_hash: str
+    config_hashes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class Listed:
     exit_code: int
 
 
-def services(config: Mapping[str, Any], hashes: Mapping[str, str]) -> tuple[Service, ...]:
+def services(config: Mapping[str, Any], hashes: Mapping[str, tuple[str, ...]]) -> tuple[Service, ...]:
     """Return the services of `docker compose config --format json`."""
     found = config.get("services")
     entries = found.items() if isinstance(found, dict) else ()
     return tuple(_service(str(name), entry, hashes) for name, entry in entries if isinstance(entry, dict))
 
 
-def _service(name: str, entry: Mapping[str, Any], hashes: Mapping[str, str]) -> Service:
+def _service(name: str, entry: Mapping[str, Any], hashes: Mapping[str, tuple[str, ...]]) -> Service:
     networks = entry.get("networks")
     return Service(
         name=name,
@@ -76,7 +76,7 @@ def _service(name: str, entry: Mapping[str, Any], hashes: Mapping[str, str]) -> 
         healthcheck=from_compose(entry.get("healthcheck") or {}),
         restart=str(entry.get("restart", "") or "no"),
         networks=tuple(sorted(str(one) for one in networks or ())),
-        config_hash=hashes.get(name, ""),
+        config_hashes=hashes.get(name, ()),
     )
 
 
@@ -100,10 +100,14 @@ def _depends_on(found: Any) -> Iterator[DependsOn]:
             yield DependsOn(str(name), condition, bool(entry.get("required", True)))
 
 
-def hashes(text: str) -> dict[str, str]:
-    """Return service -> digest out of `docker compose config --hash '*'`: a name and a digest a line."""
-    found = (re.fullmatch(r"(\S+)\s+([0-9a-f]{64})", line.strip()) for line in text.splitlines())
-    return {match[1]: match[2] for match in found if match}
+def hashes(text: str) -> dict[str, tuple[str, ...]]:
+    """Return service -> digests out of `docker compose config --hash '*'`: a name and a digest a line."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\S+)\s+([0-9a-f]{64})", line.strip())
+        if match:
+            found[match[1]] = tuple(dict.fromkeys((*found.get(match[1], ()), match[2])))
+    return found
 
 
 def listed(text: str) -> tuple[Listed, ...] | None:

@@ -32,11 +32,11 @@ class Container:
 
     service, project, number: from Compose's labels, empty or 0 where Compose did not make it.  oneoff: made by
     `compose run`.  image_ref: the reference that it was created from; image_id: the image that it really has.
-    config_hash: Compose's digest of the service as it was at creation, by its version compose_version.  state: created, running, paused,
-    restarting, exited, dead.  health: healthy, unhealthy, starting, or none when there is no health check.
-    checks: (moment, exit status) of the last health checks, oldest first.  finished_at: empty when it never
-    stopped.  Moments are UTC ISO 8601.  restarts: by the engine's restart policy.  memory_bytes, cpus: limits,
-    0 for none.  log_max_size: of its log driver, empty for none.  user: empty or 0 means root.
+    config_hash: the service's digest when it was created, by Compose of compose_version.  state: created,
+    running, paused, restarting, exited, dead.  health: healthy, unhealthy, starting, or none when there is no
+    health check.  checks: (moment, exit status) of the last health checks, oldest first.  finished_at: empty
+    when it never stopped.  Moments are UTC ISO 8601.  restarts: by the engine's restart policy.  memory_bytes,
+    cpus: limits, 0 for none.  log_max_size: of its log driver, empty for none.  user: empty or 0 means root.
     """
 
     id: str

@@ -53,14 +53,15 @@ class Waits:
 
 def role(name: str, image: str = "") -> str:
     """Return what a service is by its name, else by its image's; empty when neither tells."""
-    for words in (re.split(r"[^a-z0-9]+", name.lower()), re.split(r"[^a-z0-9]+", image.lower())):
-        known = set(words)
-        if known & _ROLES["other"]:
-            return "other"
-        for found in ("migrate", "db", "cache", "node", "edge", "app"):
-            if known & _ROLES[found]:
-                return found
-    return ""
+    by_name, by_image = _role(name), _role(image)
+    # A web server under the name of what it serves is still a web server.
+    return by_image if by_name in ("", "app") and by_image not in ("", "app") else by_name or by_image
+
+
+def _role(text: str) -> str:
+    words = set(re.split(r"[^a-z0-9]+", text.lower()))
+    order = ("other", "migrate", "db", "cache", "node", "edge", "app")
+    return next((found for found in order if words & _ROLES[found]), "")
 
 
 def wanted(services: Mapping[str, str], oneshots: Iterable[str] = ()) -> tuple[Edge, ...]:

@@ -32,7 +32,7 @@ class DockerSection(Section):
     `order`: what must be up before what, as `app -> db`; from well-known names when empty.
     """
 
-    compose_files: list[str] = []
+    compose_files: list[Annotated[str, Field(pattern=r"^/[\w./@+-]+$")]] = []
     compose: Literal["docker compose", "docker-compose"] = "docker compose"
     project: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9_-]*)?$")
     exempt: dict[str, str] = {}
