@@ -98,6 +98,8 @@ class Grafana:
         match parts:
             case ["api", "org"]:
                 return Response({"id": 1, "name": "Main Org."})
+            case ["api", "org"]:
+                return Response({"id": 1, "name": "Main Org."})
             case ["api", "search"]:
                 return Response(self._search(request.first("query").lower()))
             case ["api", "dashboards", "uid", uid]:

@@ -27,10 +27,11 @@ class Pager:
         self._file = world.path("webhook", "received.jsonl")
         self._switches = Switches(world.path("webhook", "switches.json"))
         self._lock = threading.Lock()
+        self._key = world.secret("pager_key")
         self._last_ping: float | None = None
 
     def __call__(self, request: Request) -> Response:
-        """Take a POST to /hook/CHANNEL; list what came in at /received, the dead man's switch at /deadman."""
+        """Take a POST to /hook/CHANNEL; list what came in at /received, users at /users, the dead man's switch at /deadman."""
         if request.path == "/ready":
             return Response("ready stand-in\n")
         if request.path == "/deadman":
@@ -38,6 +39,8 @@ class Pager:
         if request.path == "/received":
             lines = self._file.read_text().splitlines() if self._file.exists() else []
             return Response([json.loads(line) for line in lines[-1000:]])
+        if request.path == "/users":
+            return self._users(request)
         channel = request.path.removeprefix("/hook/")
         if channel not in CHANNELS or channel == request.path:
             return Response(f"no channel at {request.path}; there are {', '.join(CHANNELS)}\n", 404)
@@ -59,6 +62,12 @@ class Pager:
         with self._lock, self._file.open("a") as file:
             file.write(json.dumps(record) + "\n")
         return Response({"status": "success"})
+
+    def _users(self, request: Request) -> Response:
+        """Answer as PagerDuty's REST API does to a key that it knows, and to one that it does not."""
+        if request.headers.get("Authorization", "") != f"Token token={self._key}":
+            return Response({"error": {"message": "Authentication failed", "code": 2006}}, 401)
+        return Response({"users": [], "limit": 1, "offset": 0, "total": None, "more": False})
 
     def _deadman(self) -> dict[str, Any]:
         grace = float(self._switches.get("grace_s", GRACE_S))

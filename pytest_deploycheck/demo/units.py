@@ -151,8 +151,11 @@ UNITS: tuple[Unit, ...] = (
     Unit("docker", module="docker.engine", required=False),
     Unit("containers", ("docker", "environment"), module="docker.project", step=_containers, required=False),
     Unit("registry", module="registry", required=False),
+    Unit("web", module="web"),
+    Unit("api_keys", ("standins", "bugsink"), module="api_keys", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
     Unit("server", ("certs",), module="server.sshd", required=False),
+    Unit("dns", module="dns", required=False),
     Unit("wall", ("server", "nginx"), module="wall", required=False),
 )
 

@@ -137,6 +137,12 @@ PROBES: tuple[Probe, ...] = (
     dependencies,
     builds,
     image_registry,
+    rpc,
+    signer,
+    contract,
+    explorer,
+    testnet,
+    gas,
 )
 
 

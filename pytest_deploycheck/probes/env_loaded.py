@@ -78,7 +78,7 @@ def env_loaded(target: Target, connect: Connections) -> EnvLoadedFacts:
     file, _ = state(target, connect) if section.rendered is None else (None, "")
     found, looked = [], 0
     wanted = {name: value for name, value in values.items() if name not in section.overridden}
-    for service, label, have in () if section.units else _containers(target, connect):
+    for service, label, have in () if section.units else running(target, connect):
         looked += 1
         named = service in section.container_services
         if named or wanted.keys() & have.keys():
@@ -95,7 +95,7 @@ def env_loaded(target: Target, connect: Connections) -> EnvLoadedFacts:
     )
 
 
-def _containers(target: Target, connect: Connections) -> Iterator[tuple[str, str, dict[str, str]]]:
+def running(target: Target, connect: Connections) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Yield service, label and environment of every container that runs; of the target's project if it names one."""
     done = connect.read(CONTAINERS)
     _alive(done)

@@ -52,6 +52,9 @@ class ContractSection(Section):
     that follow from `constructor_args` need not be named.
     `roles`: every holder of a role of AccessControl, by the role's name.
     `owner_is_account`: the owner may be an account without code, which one key controls.
+    `deployments_file`: the address as the deployment wrote it, on the server or beside the target file.
+    `config_path`: where the API tells clients the address.  `bundle_urls`: scripts and apps that have it built
+    in, or pages that load such scripts.
     `initializer`: the implementation's function that must not be callable any more.
     """
 
@@ -75,6 +78,9 @@ class ContractSection(Section):
     beacon: Address = ""
     proxy_artifact: str = ""
     initializer: str = ""
+    deployments_file: str = Field(default="", pattern=r"^[\w./@+-]*$")
+    config_path: str = ""
+    bundle_urls: list[HttpUrl] = []
     expected_state: list[StateCall] = []
     buy: str = "buy()"
     redeem: str = "redeem(uint256)"
@@ -141,8 +147,11 @@ class SignerSection(Section):
 
 
 class ExplorerSection(Section):
-    """`[explorer]`: where the contract's source is published; an empty address means: not there."""
+    """`[explorer]`: where the contract's source is published; an empty address means: not there.
+
+    `etherscan_url` may be another explorer's with the same API, such as Blockscout's, which needs no key.
+    """
 
     etherscan_url: HttpUrl | Literal[""] = "https://api.etherscan.io/v2/api"
     etherscan_key: SecretRef | None = None
-    sourcify_url: HttpUrl | Literal[""] = "https://sourcify.dev/server"
+    sourcify_url: HttpUrl | Literal[""] = ""

@@ -35,8 +35,15 @@ def endpoint(target: Target, name: str) -> Endpoint:
         return Endpoint(name, "", "rpc", reference=target.rpc.application if target.rpc else None)
     if name == "load":
         return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
+    if name == "api_keys":
+        urls = (str(one.url) for one in target.api_keys.keys if one.url)
+        return Endpoint(name, "", "api_keys", url=", ".join(dict.fromkeys(urls)) or "each service's own address")
+    if name == "bundles":
+        return Endpoint(name, "", "contract", url=", ".join(target.contract.bundle_urls))
     if name == "dns":
         return Endpoint(name, "", "dns", url=", ".join(target.dns.resolvers))
+    if name == "rdap":
+        return Endpoint(name, "", "dns", url=target.dns.rdap or "(not asked: dns.rdap is empty)")
     section, gate, key = {
         "prometheus": ("prometheus", "prom", "url"),
         "alertmanager": ("alertmanager", "am", "url"),

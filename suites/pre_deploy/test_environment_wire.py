@@ -5,11 +5,29 @@ from __future__ import annotations
 import pytest
 
 from pytest_deploycheck.check import unproven
+from pytest_deploycheck.probes.api_keys import ApiKeysFacts
 from pytest_deploycheck.probes.cors import CorsFacts
 from pytest_deploycheck.rules.env_types import Expected, judge
 from pytest_deploycheck.verdict import Reason
 
+API_KEYS = "API keys configured (Etherscan, monitoring services)"
 CORS = "CORS origins set to production domains only"
+
+
+@pytest.mark.checklist("pre_deploy.environment.api_keys", text=API_KEYS)
+def test_api_keys(api_keys_facts: ApiKeysFacts) -> None:
+    """Every declared key is in the environment file, and its service accepts it."""
+    facts = api_keys_facts
+    assert len(facts.keys) == facts.declared, "a declared key was not looked at"
+    for key in facts.keys:
+        what = f"{key.env_key} for {key.name}"
+        assert key.present, f"{what} is not in the environment file"
+        assert not key.placeholder, f"{what} is still a placeholder"
+        if key.status is not None:
+            assert key.accepted, f"{what} is not accepted by {key.asked} ({key.status}): {key.says}"
+    unasked = [f"{key.name}: {key.problem}" for key in facts.keys if key.status is None]
+    if unasked:
+        unproven(Reason.NO_ACCESS, f"no answer about a key; {'; '.join(unasked)}")
 
 
 @pytest.mark.smoke

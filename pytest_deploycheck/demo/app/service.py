@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
-from pytest_deploycheck.demo import postgres
+from pytest_deploycheck.demo import bugsink, postgres
 from pytest_deploycheck.demo.app import launch
 from pytest_deploycheck.demo.app.switches import flip
 from pytest_deploycheck.demo.contract.deploy import CHAIN_ID, token_address
@@ -69,6 +68,8 @@ def write_env(world: World, sentry_dsn: str = "") -> Path:
         "RELEASE_COMMIT": world.release.commit,
         "ETHERSCAN_API_KEY": world.secret("explorer_key"),
         "GRAFANA_TOKEN": world.secret("grafana_token"),
+        "SENTRY_AUTH_TOKEN": bugsink.token(world),
+        "PAGER_API_KEY": world.secret("pager_key"),
         "SMTP_HOST": "smtp.tokens.example",
         "SMTP_PORT": "587",
         "SMTP_USER": "token-service",
