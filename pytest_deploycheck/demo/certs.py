@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pytest_deploycheck.demo.world import World
+from pytest_deploycheck.demo.world import DOMAINS, World
+
+NAMES = ("localhost", *DOMAINS)
+"""The names that the edge is known by."""
 
 LEAF_LIFETIME = timedelta(days=90)
 _AUTHORITY_LIFETIME = timedelta(days=3650)
@@ -58,11 +61,12 @@ class Files:
 
 
 def ensure(world: World) -> Files:
-    """Make the authority and its leaves, or renew them when a leaf has less than a third of its life left."""
+    """Make the authority and its leaves, or renew them when a leaf is for other names or in its last third."""
     files = Files.of(world)
     if (
         all(path.exists() for path in vars(files).values())
         and min(map(_time_left, (files.edge, files.postgres))) > _RENEW_BELOW
+        and _names(files.edge) == NAMES
     ):
         return files
     root = authority("Token Service Root CA")
@@ -102,7 +106,7 @@ def authority(name: str, parent: Issuer | None = None) -> Issuer:
 def leaf(
     issuer: Issuer,
     *,
-    names: tuple[str, ...] = ("localhost",),
+    names: tuple[str, ...] = NAMES,
     not_before: datetime | None = None,
     lifetime: timedelta = LEAF_LIFETIME,
 ) -> tuple[bytes, bytes]:
@@ -149,6 +153,12 @@ def _usage(*, authority: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    extensions = x509.load_pem_x509_certificate(path.read_bytes()).extensions
+    found = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return tuple(found.get_values_for_type(x509.DNSName))
 
 
 def _time_left(path: Path) -> timedelta:

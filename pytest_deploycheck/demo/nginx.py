@@ -60,6 +60,8 @@ def daemon(world: World) -> Daemon:
         listen6=f"listen [::1]:{edge} ssl;" if six else "",
         listen6_default=f"listen [::1]:{edge} ssl default_server;" if six else "",
         listen6_http=f"listen [::1]:{edge_http} default_server;" if six else "",
+        names=" ".join(certs.NAMES),
+        redirects=" ".join(f"{name} {name};" for name in certs.NAMES),
         cert=files.edge,
         key=files.edge_key,
     )
@@ -71,6 +73,11 @@ def daemon(world: World) -> Daemon:
         env={"TZ": "UTC"},
         log=logs / "nginx.log",
     )
+
+
+def target_sections(world: World) -> dict[str, dict[str, object]]:
+    """Say where plain HTTP is answered."""
+    return {"tls": {"http_port": world.port("edge_http")}}
 
 
 def dump_command(world: World) -> list[str]:

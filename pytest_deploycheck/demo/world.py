@@ -18,6 +18,8 @@ from typing import Any
 
 from pytest_deploycheck.demo import history
 
+DOMAINS = ("tokens.test", "www.tokens.test")
+"""The service's names beside localhost, as its certificate and its name servers have them."""
 STATE_FILE = "world.json"
 # Below the usual ephemeral range (32768 and up), where an outgoing connection could take a port first.
 _BLOCKS = range(20000, 30000, 40)

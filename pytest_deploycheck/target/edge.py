@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pytest_deploycheck.target.base import Section
+from pytest_deploycheck.target.base import Port, Section
 
 
 class HeadersSection(Section):
@@ -49,14 +49,18 @@ class RateSection(Section):
 
 
 class TlsSection(Section):
-    """`[tls]`: endpoints as host:port; the default is the base URL's.
+    """`[tls]`: listeners as host:port beside the base URL's, which every one of `target.domains` is looked for at.
 
-    `allow` names what is accepted beyond the profile: a protocol's number ("1.1"), an IANA suite, a curve, a known attack ("early data").
+    `http_port`: where plain HTTP is answered, if at all. `allow` names what is accepted beyond the profile: a
+    protocol's number ("1.1"), an IANA suite, a curve, a known attack ("early data"). `same_certificate`: false
+    where each address of a name has a certificate of its own, as nodes without a shared store have.
     """
 
     endpoints: list[Annotated[str, Field(pattern=r"^\S+:\d{1,5}$")]] = []
+    http_port: Port = 80
     allow: list[str] = []
     required_stores: list[str] = ["Mozilla", "Apple", "Android", "Windows"]
+    same_certificate: bool = True
 
 
 class PerfSection(Section):

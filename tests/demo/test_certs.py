@@ -36,7 +36,7 @@ def test_the_leaf_is_short_lived_and_ecdsa(tmp_path: Path) -> None:
     leaf = x509.load_pem_x509_certificates(files.edge.read_bytes())[0]
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == timedelta(days=90)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert names.get_values_for_type(x509.DNSName) == list(certs.NAMES)
     assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"]
     key = leaf.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
