@@ -6,7 +6,7 @@ The same function makes the record at the end of a run and, from the journal, af
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,17 @@ from pytest_deploycheck import record as records
 from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.gates import GATES
 from pytest_deploycheck.record import Record, jsonable
-from pytest_deploycheck.verdict import Claim, Comparison, DeadGate, LimitUse, Outcome, Verdict, decide, judge
+from pytest_deploycheck.verdict import (
+    Claim,
+    Comparison,
+    DeadGate,
+    ItemVerdict,
+    LimitUse,
+    Outcome,
+    Verdict,
+    decide,
+    judge,
+)
 
 
 @dataclass
@@ -38,6 +48,7 @@ def assemble(seen: Seen, checklist: Checklist, *, now: datetime) -> Record:
     """Judge every selected item and return the record; `now` decides which claims still count."""
     selection = [item for item in seen.header["selection"] if item in checklist.by_id]
     verdicts = judge(selection, seen.outcomes, seen.claims, now=now)
+    claims = _with_unused(seen.claims, verdicts)
     gates = dead_gates(seen.observations.values())
     ruling = decide(
         verdicts,
@@ -65,12 +76,25 @@ def assemble(seen: Seen, checklist: Checklist, *, now: datetime) -> Record:
         items=records.item_sections(verdicts),
         observations=list(seen.observations.values()),
         gates=records.gate_sections(gates),
-        claims=records.claim_sections(seen.claims),
+        claims=records.claim_sections(claims),
         coverage=seen.header["coverage"],
         requests=seen.requests,
         standins=seen.header["standins"],
         baseline={"state": "none", "sentence": "No earlier run was given (--baseline)."},
     )
+
+
+def _with_unused(claims: Sequence[Claim], verdicts: Sequence[ItemVerdict]) -> list[Claim]:
+    """Say of each claim that was not needed that it was not; of items that were not judged nothing is known."""
+    used = {id(verdict.claim) for verdict in verdicts if verdict.claim is not None}
+    judged = {verdict.item: verdict for verdict in verdicts}
+    found = []
+    for claim in claims:
+        if not claim.problem and id(claim) not in used and claim.item in judged:
+            words = judged[claim.item].verdict.value.replace("_", " ")
+            claim = replace(claim, problem=f"not used: the item is {words} without it; delete it")
+        found.append(claim)
+    return found
 
 
 def dead_gates(observations: Sequence[Mapping[str, Any]] | Any) -> list[DeadGate]:

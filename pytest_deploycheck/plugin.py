@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_deploycheck.check import PROVISIONAL
 from pytest_deploycheck.gather import closure
 from pytest_deploycheck.journal import Journal
 from pytest_deploycheck.observe import Observation, Probe
@@ -123,6 +124,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     state.collected = collection.survey(items, state.deselected, state.checklist, folders)
     if state.run is not None:
         state.run.select(state.collected.items, state.collected.coverage)
+        collection.apply_claims(items, state.run)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -190,6 +192,16 @@ def _gather_among_workers(config: pytest.Config, state: State) -> None:
 def pytest_assertion_pass(item: pytest.Item, lineno: int, orig: str, expl: str) -> None:
     """Count a comparison that held, and keep it as evidence."""
     evidence.passed_comparison(item, lineno, orig, expl)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Let the check note until when its result may change."""
+    token = PROVISIONAL.set(evidence.trace_of(item).provisional)
+    try:
+        return (yield)
+    finally:
+        PROVISIONAL.reset(token)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pytest_deploycheck import checklist as checklists
 from pytest_deploycheck.assemble import Seen, assemble, claim_from_json
+from pytest_deploycheck.claims import judge, of_target
 from pytest_deploycheck.gather import JOBS, Gatherer, Progress, closure
 from pytest_deploycheck.observe import CannotLook, Observation, Probe
 from pytest_deploycheck.record import Record, digest, jsonable
@@ -48,7 +49,14 @@ class Run:
         self.as_of = as_of
         self.id = f"{self.started:%Y%m%dT%H%M%SZ}-{random.token_hex(4)}"
         self.checklist = checklist or checklists.default()
-        self.wire = Wire(target, run_id=self.id, allow=frozenset({*allow, *target.target.allow}))
+        self.signed = () if replay is not None else of_target.signed_files(target, self.checklist, self.now)
+        self.wire = Wire(
+            target,
+            run_id=self.id,
+            allow=frozenset({*allow, *target.target.allow}),
+            as_of=as_of,
+            signed=self.signed,
+        )
         self.observations: dict[str, Observation] = {}
         self.gatherer: Gatherer | None = None
         self.seen = Seen(header=self._header(command, pytest_version), claims=self._claims())
@@ -129,8 +137,9 @@ class Run:
     def _claims(self) -> list[Claim]:
         if self.replay is not None and not self.target.not_applicable:
             return [claim_from_json(claim) for claim in self.replay.claims]
+        signed = judge.claims(self.signed)
         unknown = set(self.target.not_applicable) - set(self.checklist.by_id)
-        return [
+        return signed + [
             Claim(
                 kind="not_applicable",
                 item=item,
@@ -188,12 +197,14 @@ class Run:
         self.seen.header["selection"] = [item.id for item in self.checklist.items if item.id in wanted]
         self.seen.header["coverage"] = jsonable(coverage)
 
-    def claim_for(self, items: Iterable[str], kind: str) -> Claim | None:
-        """Return the claim of a kind that counts now for any of the items."""
-        wanted = set(items)
-        for claim in self.seen.claims:
-            if claim.kind == kind and claim.item in wanted and claim.counts(self.now):
-                return claim
+    def claim_for(self, items: Iterable[str], *kinds: str) -> Claim | None:
+        """Return a claim that counts now for all of some items, of the first kind that has one for each."""
+        wanted = tuple(items)
+        counting = {(one.kind, one.item): one for one in self.seen.claims if one.counts(self.now)}
+        for kind in kinds:
+            found = [counting.get((kind, item)) for item in wanted]
+            if found and all(found):
+                return found[0]
         return None
 
 

@@ -12,10 +12,14 @@ import pytest
 
 from pytest_deploycheck.checklist import Checklist, Item, fingerprint
 from pytest_deploycheck.observe import SUFFIX, Probe
+from pytest_deploycheck.run import Run
+from pytest_deploycheck.verdict import Claim
 
 MARKER = "checklist"
 ITEMS = pytest.StashKey[tuple[str, ...]]()
 PROBES = pytest.StashKey[tuple[str, ...]]()
+STAND_IN = pytest.StashKey[Claim]()
+"""The claim that stands in where a test's items could not be seen: out of scope, or attested."""
 
 
 @dataclass
@@ -43,6 +47,19 @@ def bind(items: Sequence[pytest.Item], checklist: Checklist, probes: Mapping[str
             found += [name for name in marker.args if name in checklist.by_id]
         test.stash[ITEMS] = tuple(dict.fromkeys(found))
     return problems
+
+
+def apply_claims(items: Sequence[pytest.Item], run: Run) -> None:
+    """Let a waived test be expected to fail by its assertion only, and note what stands in for an unseen one."""
+    for test in items:
+        bound = test.stash[ITEMS]
+        waiver = run.claim_for(bound, "waiver")
+        if waiver is not None:
+            words = f"waived until {waiver.until:%Y-%m-%d}: {waiver.why}" if waiver.until else waiver.why
+            test.add_marker(pytest.mark.xfail(raises=AssertionError, reason=words))
+        stand_in = run.claim_for(bound, "not_applicable", "attestation")
+        if stand_in is not None:
+            test.stash[STAND_IN] = stand_in
 
 
 def _unknown(test: pytest.Item, name: str, checklist: Checklist) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
 from _pytest.outcomes import Failed
 
-from pytest_deploycheck.check import Unproven
+from pytest_deploycheck.check import Pending, Unproven
 from pytest_deploycheck.limits import Recorded
 from pytest_deploycheck.record import jsonable
 from pytest_deploycheck.redact import Redactor, bounded
-from pytest_deploycheck.session.collection import ITEMS, PROBES
+from pytest_deploycheck.session.collection import ITEMS, PROBES, STAND_IN
 from pytest_deploycheck.session.comparisons import EXPRESSION_MAX, Comparisons, shortened
 from pytest_deploycheck.verdict import Comparison, Outcome, Reason, Verdict
 
@@ -41,6 +42,7 @@ class Trace:
     reason: str = ""
     message: str = ""
     until: str = ""
+    provisional: list[datetime] = field(default_factory=list)
     held: Comparisons = field(default_factory=Comparisons)
     attempts: list[str] = field(default_factory=list)
 
@@ -88,7 +90,7 @@ def outcome_of(
         comparisons=(*trace.held.kept(redactor.text), *_failed_comparison(call, verdict, redactor.text)),
         limits=trace.limits.used() if trace.limits else (),
         attempts=tuple(trace.attempts),
-        until=trace.until,
+        until=trace.until or max((moment.isoformat() for moment in trace.provisional), default=""),
     )
 
 
@@ -108,11 +110,25 @@ def _judge(
         return _pass(item, trace)
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, Unproven):
+        claim = item.stash.get(STAND_IN, None)
+        if claim is not None:
+            report.outcome = "skipped"
+            report.longrepr = (*_place(item), f"{claim.kind.replace('_', ' ')}: {claim.why}")
+            return Verdict.UNPROVEN, error.reason, error.message
         report.longrepr = f"unproven({error.reason}): {error.message}"
         return Verdict.UNPROVEN, error.reason, error.message
+    if isinstance(error, Pending):
+        trace.until = error.until.isoformat()
+        report.outcome = "skipped"
+        report.longrepr = (*_place(item), f"pending: {error.message}")
+        return Verdict.PENDING, "", error.message
     if call.when == "call" and isinstance(error, (AssertionError, Failed)):
         return Verdict.FAILED, "", _first_line(call)
     return Verdict.ERROR, "", f"{type(error).__name__}: {_first_line(call)}"
+
+
+def _place(item: pytest.Item) -> tuple[str, int]:
+    return item.location[0], (item.location[1] or 0) + 1
 
 
 def _pass(item: pytest.Item, trace: Trace) -> tuple[Verdict, str, str]:

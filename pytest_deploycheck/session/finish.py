@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from pytest_deploycheck import ledger
 from pytest_deploycheck import record as records
+from pytest_deploycheck.claims.envelope import sha256_of
 from pytest_deploycheck.record import Record, RecordError, compare
 from pytest_deploycheck.session.state import State
 
@@ -29,7 +31,21 @@ def conclude(state: State) -> Record:
             state.unwritten = str(error)
         if state.journal is not None:
             state.journal.close(done=bool(state.written))
+    _enter(state, record)
     return record
+
+
+def _enter(state: State, record: Record) -> None:
+    """Append the run to the target's ledger; a run that cannot be is not green."""
+    assert state.run is not None
+    target = state.run.target
+    if not target.ledger.path or state.run.replay is not None:
+        return
+    written = (state.written or {}).get("evidence.json")
+    try:
+        ledger.append(target.file(target.ledger.path), record, sha256_of(written) if written else "")
+    except ledger.LedgerError as error:
+        state.unwritten = "; ".join(filter(None, (state.unwritten, str(error))))
 
 
 def _baseline(record: Record, state: State) -> dict[str, Any]:

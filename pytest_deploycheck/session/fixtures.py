@@ -12,7 +12,7 @@ import pytest
 from pytest_deploycheck.gates import standing
 from pytest_deploycheck.limits import Limits, Recorded
 from pytest_deploycheck.observe import Probe
-from pytest_deploycheck.session.collection import ITEMS
+from pytest_deploycheck.session.collection import ITEMS, STAND_IN
 from pytest_deploycheck.session.evidence import NotSeen, trace_of
 from pytest_deploycheck.session.state import State
 from pytest_deploycheck.target import Target
@@ -48,10 +48,10 @@ def hand_out(request: pytest.FixtureRequest, name: str) -> Any:
     why = standing(seen, items)
     if why is None:
         return seen.facts
-    claim = state.run.claim_for(items, "not_applicable") if state.run else None
+    claim = item.stash.get(STAND_IN, None)
     if claim is not None and why.verdict in (Verdict.UNPROVEN, Verdict.BLOCKED):
-        trace.settle(Verdict.UNPROVEN, why.reason, why.message)
-        pytest.skip(f"not applicable: {claim.why}")
+        trace.settle(why.verdict, why.reason, why.message)
+        pytest.skip(f"{claim.kind.replace('_', ' ')}: {claim.why}")
     trace.settle(why.verdict, why.reason, why.message)
     if why.verdict is Verdict.BLOCKED:
         pytest.skip(why.message)

@@ -16,6 +16,7 @@ _WORDS: dict[str, tuple[str, str, str, dict[str, bool]]] = {
     "blocked": ("blocked", "b", "BLOCKED", {"yellow": True}),
     "error": ("error", "E", "ERROR", {"red": True}),
     "failed": ("failed", "F", "FAILED", {"red": True}),
+    "pending": ("pending", "p", "PENDING", {"yellow": True}),
 }
 
 
@@ -37,7 +38,9 @@ def status(report: Any) -> tuple[str, str, Any] | None:
     if outcome is None or getattr(report, "outcome", "") == "rerun":
         return None
     if report.skipped and outcome["verdict"] == "unproven" and not hasattr(report, "wasxfail"):
-        return "not applicable", "n", ("N/A", {"green": True})
+        attested = isinstance(report.longrepr, tuple) and report.longrepr[2].startswith("attestation")
+        words = ("attested", "a", "ATTESTED") if attested else ("not applicable", "n", "N/A")
+        return words[0], words[1], (words[2], {"green": True})
     if outcome["verdict"] not in _WORDS or hasattr(report, "wasxfail"):
         return None
     category, letter, word, colours = _WORDS[outcome["verdict"]]

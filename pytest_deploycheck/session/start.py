@@ -9,6 +9,8 @@ import pytest
 
 from pytest_deploycheck.checklist import Checklist, ChecklistError, default
 from pytest_deploycheck.checklist import load as load_checklist
+from pytest_deploycheck.claims.roles import RolesError
+from pytest_deploycheck.claims.signatures import SignaturesUnavailable
 from pytest_deploycheck.observe import ALLOWANCES, Probe
 from pytest_deploycheck.record import Record, RecordError, read
 from pytest_deploycheck.run import Run
@@ -22,11 +24,11 @@ def make_state(config: pytest.Config, probes: dict[str, Probe]) -> State:
     """Return the state for the options given; raise pytest.UsageError for one that cannot be followed."""
     option = config.option
     try:
-        replay = read(Path(option.deploycheck_replay)) if option.deploycheck_replay else None
+        replay = read(Path(option.deploycheck_replay), facts=True) if option.deploycheck_replay else None
         target = _target(config, replay)
         checklist = _checklist(config, target)
         run = _run(config, target, replay, checklist) if target is not None else None
-    except (TargetError, ChecklistError, RecordError) as error:
+    except (TargetError, ChecklistError, RecordError, RolesError, SignaturesUnavailable) as error:
         raise pytest.UsageError(str(error)) from None
     return State(
         run=run,

@@ -38,6 +38,7 @@ from pytest_deploycheck.target.monitoring import (
     PrometheusSection,
     UptimeSection,
 )
+from pytest_deploycheck.target.people import ClaimsSection, LedgerSection
 from pytest_deploycheck.target.server import (
     CertSection,
     DnsSection,
@@ -96,6 +97,8 @@ class Target(Section):
     scan: ScanSection = ScanSection()
     deps: DepsSection = DepsSection()
     build: BuildSection = BuildSection()
+    claims: ClaimsSection = ClaimsSection()
+    ledger: LedgerSection = LedgerSection()
     reports: ReportsSection = ReportsSection()
     limits: Limits = Limits()
     not_applicable: dict[str, str] = {}

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.observe import CannotLook, Dead, Probe
 from pytest_deploycheck.redact import Redactor
@@ -47,8 +48,12 @@ class Wire:
         run_id: str,
         allow: frozenset[str] = frozenset(),
         redactor: Redactor | None = None,
+        as_of: datetime | None = None,
+        signed: Sequence[SignedFile] = (),
     ) -> None:
         self.target = target
+        self.as_of = as_of
+        self.signed = tuple(signed)
         self.run_id = run_id
         self.allow = allow
         self.redactor = redactor or Redactor()
@@ -130,8 +135,12 @@ class Connections:
         return self._wire.target.limits
 
     def now(self) -> datetime:
-        """Return the runner's time in UTC."""
-        return datetime.now(UTC)
+        """Return the time that this run looks at, in UTC: `--as-of`, or the runner's."""
+        return self._wire.as_of or datetime.now(UTC)
+
+    def signed_files(self) -> tuple[SignedFile, ...]:
+        """Return the target's signed files, as they were read when the run began."""
+        return self._wire.signed
 
     def remaining(self) -> float:
         """Return the seconds left, or raise when the time is up."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pytest_deploycheck.check import Unproven
+from pytest_deploycheck.check import Pending, Unproven
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.gates import standing
 from pytest_deploycheck.gather import closure
@@ -156,6 +156,8 @@ def _judge(check: Check, run: Run, observations: Mapping[str, Observation]) -> J
         check.function(**{name: values[name] for name in wanted})
     except Unproven as why:
         return Judged(Verdict.UNPROVEN, why.message)
+    except Pending as why:
+        return Judged(Verdict.PENDING, why.message)
     except AssertionError as error:
         return Judged(Verdict.FAILED, str(error) or "assertion failed")
     except Exception as error:

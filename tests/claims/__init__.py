@@ -1,0 +1,1 @@
+"""Tests of claims: envelopes, signatures, roles, and what counts."""
