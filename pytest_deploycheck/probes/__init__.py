@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_deploycheck.observe import Probe
+from pytest_deploycheck.probes.acme import acme
 from pytest_deploycheck.probes.alertmanager import alertmanager
 from pytest_deploycheck.probes.api_keys import api_keys
 from pytest_deploycheck.probes.auth import auth
@@ -76,6 +77,7 @@ from pytest_deploycheck.probes.wallet import wallet
 PROBES: tuple[Probe, ...] = (
     *GATE_PROBES,
     host,
+    acme,
     health,
     auth,
     wallet,

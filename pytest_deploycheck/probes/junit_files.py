@@ -16,6 +16,7 @@ from pytest_deploycheck.probes.image_scans import stamp
 
 DEEPEST = 64
 NAMES_MAX = 5
+PROPERTIES_MAX = 200
 _SUITES = ("testsuites", "testsuite")
 _OUTCOMES = {"failure": "failures", "error": "errors", "skipped": "skipped"}
 _NOT_RUN = ("notrun", "disabled", "skipped", "ignored", "suppressed", "inactive")
@@ -35,8 +36,8 @@ class JUnit:
     """What one file holds.
 
     tests, failures, errors, skipped: test cases.  bad: names of the first that failed.  commits: those that its
-    properties name.  started_at: of its first suite, UTC ISO 8601; a time without a zone counts as UTC, `zoned` says
-    whether it had one.  duration_s: sum of the suites' or of the tests' times.
+    properties name.  properties: the first of them, in lower case.  started_at: of its first suite, UTC ISO 8601; a
+    time without a zone counts as UTC, `zoned` says whether it had one.  duration_s: sum of the suites' or of the tests' times.
     """
 
     tests: int = 0
@@ -45,6 +46,7 @@ class JUnit:
     skipped: int = 0
     bad: list[str] = field(default_factory=list)
     commits: list[str] = field(default_factory=list)
+    properties: dict[str, str] = field(default_factory=dict)
     started_at: str = ""
     zoned: bool = True
     duration_s: float = 0.0
@@ -124,6 +126,8 @@ class _Reader:
     def _property(self, attributes: Mapping[str, str]) -> None:
         name = re.sub(r"^env[._]", "", attributes.get("name", "").lower())
         value = attributes.get("value", "").strip().lower()
+        if len(self.found.properties) < PROPERTIES_MAX:
+            self.found.properties.setdefault(name, value)
         if re.sub(r"[^a-z0-9]", "", name) in _COMMIT_NAMES and is_commit(value):
             self.found.commits.append(value)
 

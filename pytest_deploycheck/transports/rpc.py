@@ -61,13 +61,24 @@ class Rpc:
     def __init__(self, http: Http) -> None:
         self._http = http
         self._ids = itertools.count(1)
+        self.status = 0  # of the newest answer's HTTP
+
+    @property
+    def place(self) -> str:
+        """Scheme, host and port of the endpoint; its path may hold a key and is not shown."""
+        return self._http.shown
+
+    def _post(self, body: Any) -> Any:
+        self.status = 0
+        answer = self._http.post("", json=body)
+        self.status = answer.status
+        return answer.json()
 
     def call(self, method: str, *params: Any) -> Any:
         """Return a method's result; raise RpcError when the node says no."""
         refuse_writes(method)
         body = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
-        answer = self._http.post("", json=body).json()
-        return self._result(method, answer)
+        return self._result(method, self._post(body))
 
     def batch(self, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return what each of some (method, *params) gives: its result, or the RpcError that it ended in.
@@ -86,7 +97,7 @@ class Rpc:
             {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
             for method, *params in calls
         ]
-        answers = self._http.post("", json=bodies).json() if len(calls) > 1 else None
+        answers = self._post(bodies) if len(calls) > 1 else None
         if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
             return [_outcome(self.call, *call) for call in calls]
         by_id = {answer.get("id"): answer for answer in answers}
