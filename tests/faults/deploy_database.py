@@ -29,7 +29,12 @@ def database_stopped(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CONNECTION, "the DSN leads to another database of the server", probes=SERVER)
+@fault(
+    CONNECTION,
+    "the DSN leads to another database of the server",
+    probes=SERVER,
+    limits={"db_session_wait_s": 0.5},
+)
 @contextmanager
 def wrong_database(demo: Deployment) -> Iterator[None]:
     """Look at a database that nobody uses, of a server that is the right one."""

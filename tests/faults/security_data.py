@@ -243,15 +243,13 @@ def plain_session(demo: Deployment) -> Iterator[None]:
     conf, rules = demo.world.path("postgres", "postgresql.conf"), demo.world.path("postgres", "pg_hba.conf")
     dsn = postgres.dsn(demo.world, "token_owner").replace("@127.0.0.1:", f"@{address}:")
     try:
-        with (
-            edited(conf, (listen, f"listen_addresses = '127.0.0.1,{address}'")),
-            edited(rules, (LAST_RULE, added)),
-        ):
-            demo.restart("postgres")
-            report = psycopg.connect(dsn, sslmode="disable")
-        reload(demo)  # the rule is gone, the session is not
-        with report:
-            yield
+        with edited(conf, (listen, f"listen_addresses = '127.0.0.1,{address}'")):
+            with edited(rules, (LAST_RULE, added)):
+                demo.restart("postgres")
+                report = psycopg.connect(dsn, sslmode="disable")
+            reload(demo)  # the rule is gone, the session is not
+            with report:
+                yield
     finally:
         demo.restart("postgres")
         until_well(demo)

@@ -33,6 +33,7 @@ def nothing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("secret", "not-a-secret-1"),
         ("dsn", "postgresql://127.0.0.1:1/x"),
         ("rpc", "http://127.0.0.1:1"),
+        ("redis", "redis://:not-a-secret-1@127.0.0.1:1/0"),
     ):
         (folder / name).write_text(text)
     for name in ("load", "scans"):
