@@ -77,12 +77,17 @@ def files() -> dict[str, bytes]:
     return found
 
 
+def committed_at(deployed_at: datetime) -> datetime:
+    """Return when the released commit was made."""
+    return deployed_at - _COMMITTED_BEFORE
+
+
 def make(folder: Path, version: str, deployed_at: datetime) -> str:
     """Write the bare repository; return the commit of the release. The same arguments give the same commit."""
     objects = Objects(folder / "objects")
     now = files()
     before = {path: content for path, content in now.items() if not path.startswith("web/")}
-    at = deployed_at - _COMMITTED_BEFORE
+    at = committed_at(deployed_at)
     first = objects.commit(objects.tree(before), at - timedelta(days=1), "The service without its page")
     commit = objects.commit(objects.tree(now), at, f"Version {version}", first)
     tag = objects.tag(commit, f"v{version}", at + timedelta(minutes=1), f"Version {version}")

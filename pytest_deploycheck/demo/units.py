@@ -154,6 +154,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("web", module="web"),
     Unit("api_keys", ("standins", "bugsink"), module="api_keys", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
+    Unit("code_reports", module="code_reports", required=False),
     Unit("server", ("certs",), module="server.sshd", required=False),
     Unit("dns", module="dns", required=False),
     Unit("wall", ("server", "nginx"), module="wall", required=False),

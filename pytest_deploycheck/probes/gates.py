@@ -180,4 +180,5 @@ GATE_PROBES: tuple[Probe, ...] = (
     grafana_gate,
     logs_gate,
     docker_gate,
+    ci_gate,
 )
