@@ -9,7 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from pytest_deploycheck.checklist import Checklist, ChecklistError, default, load
+from pytest_deploycheck.claims import commands as claim_commands
+from pytest_deploycheck.claims.roles import RolesError
+from pytest_deploycheck.claims.signatures import SignaturesUnavailable
 from pytest_deploycheck.record import Record, RecordError, compare, read
+from pytest_deploycheck.target import TargetError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         return int(options.run(options))
-    except (RecordError, ChecklistError, _Refused) as error:
+    except (
+        RecordError,
+        ChecklistError,
+        TargetError,
+        RolesError,
+        SignaturesUnavailable,
+        claim_commands.ClaimRefused,
+        _Refused,
+    ) as error:
         print(f"deploycheck: {error}", file=sys.stderr)
         return 2
 
@@ -49,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         "--checklist", type=Path, metavar="FILE", help="the checklist of that run, if not ours"
     )
     report.set_defaults(run=_report)
+
+    claim_commands.add_parsers(commands)
 
     diff = commands.add_parser("diff", help="say what changed between two recorded runs")
     diff.add_argument("before", type=Path)

@@ -49,13 +49,12 @@ class Run:
         self.as_of = as_of
         self.id = f"{self.started:%Y%m%dT%H%M%SZ}-{random.token_hex(4)}"
         self.checklist = checklist or checklists.default()
-        self.signed = () if replay is not None else of_target.signed_files(target, self.checklist, self.now)
         self.wire = Wire(
             target,
             run_id=self.id,
             allow=frozenset({*allow, *target.target.allow}),
             as_of=as_of,
-            signed=self.signed,
+            signed=lambda: of_target.signed_files(target, self.checklist, self.now),
         )
         self.observations: dict[str, Observation] = {}
         self.gatherer: Gatherer | None = None
@@ -137,7 +136,8 @@ class Run:
     def _claims(self) -> list[Claim]:
         if self.replay is not None and not self.target.not_applicable:
             return [claim_from_json(claim) for claim in self.replay.claims]
-        signed = judge.claims(self.signed)
+        files = of_target.signed_files(self.target, self.checklist, self.now, judge.KINDS)
+        signed = judge.claims(files)
         unknown = set(self.target.not_applicable) - set(self.checklist.by_id)
         return signed + [
             Claim(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from pytest_deploycheck.checklist import Checklist
@@ -13,15 +14,17 @@ from pytest_deploycheck.claims.signed import Context, SignedFile
 from pytest_deploycheck.target import Target
 
 
-def signed_files(target: Target, checklist: Checklist, now: datetime) -> tuple[SignedFile, ...]:
-    """Return every signed file of a target; none where the directory is not there.
+def signed_files(
+    target: Target, checklist: Checklist, now: datetime, kinds: Collection[str] = ()
+) -> tuple[SignedFile, ...]:
+    """Return the signed files of a target, of some kinds or of all; none where the directory is not there.
 
     Raises RolesError for a roles file that cannot be used, SignaturesUnavailable without ssh-keygen.
     """
     directory = target.file(target.claims.dir)
     if not directory.is_dir():
         return ()
-    return read(directory, trust(target), context(target, checklist, now))
+    return read(directory, trust(target), context(target, checklist, now), kinds)
 
 
 def trust(target: Target) -> Trust:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
 
-from pytest_deploycheck.claims.envelope import Envelope, EnvelopeError, parse, sha256_of
+from pytest_deploycheck.claims.envelope import (
+    FORMAT,
+    SIZE_MAX_BYTES,
+    Envelope,
+    EnvelopeError,
+    parse,
+    sha256_of,
+)
 from pytest_deploycheck.claims.signatures import Trust, principals, verify
 from pytest_deploycheck.claims.signed import (
     Context,
@@ -23,20 +30,25 @@ FILES_MAX = 5000
 """Envelopes that are read; more are a mistake in the path."""
 
 
-def read(directory: Path, trust: Trust, context: Context) -> tuple[SignedFile, ...]:
-    """Return every `*.json` below a directory as a signed file, in the order of their names.
+def read(
+    directory: Path, trust: Trust, context: Context, kinds: Collection[str] = ()
+) -> tuple[SignedFile, ...]:
+    """Return every envelope below a directory as a signed file, in the order of their names.
 
-    Raises SignaturesUnavailable when there is something to verify and nothing to verify it with.
+    kinds: envelopes of other kinds are left out unread; files that are no envelope never are.  Raises SignaturesUnavailable when there is something to verify and nothing to verify it with.
     """
-    paths = sorted(path for path in directory.rglob("*.json") if path.is_file())[:FILES_MAX]
+    paths = sorted(path for path in directory.rglob("*.json") if _is_meant(path))[:FILES_MAX]
     if not paths:
         return ()
     with ThreadPoolExecutor(4) as pool:
-        return tuple(pool.map(lambda path: read_one(path, directory, trust, context), paths))
+        found = pool.map(lambda path: read_one(path, directory, trust, context, kinds), paths)
+        return tuple(file for file in found if file is not None)
 
 
-def read_one(path: Path, directory: Path, trust: Trust, context: Context) -> SignedFile:
-    """Return one file with all that can be found out about it."""
+def read_one(
+    path: Path, directory: Path, trust: Trust, context: Context, kinds: Collection[str] = ()
+) -> SignedFile | None:
+    """Return one file with all that can be found out about it; None for one that is not of these kinds."""
     name = str(path.relative_to(directory))
     try:
         content = path.read_bytes()
@@ -47,6 +59,8 @@ def read_one(path: Path, directory: Path, trust: Trust, context: Context) -> Sig
         envelope = parse(content, name)
     except EnvelopeError as error:
         return SignedFile(name, digest, error=str(error))
+    if kinds and envelope.kind not in kinds:
+        return None
     signatures = tuple(_signatures(path, content, envelope, trust, context))
     artifacts = tuple((one.path, _artifact(path.parent, one.path, one.sha256)) for one in envelope.artifacts)
     return SignedFile(
@@ -71,6 +85,17 @@ def read_one(path: Path, directory: Path, trust: Trust, context: Context) -> Sig
             *(f"{place}: {problem}" for place, problem in artifacts if problem),
         ),
     )
+
+
+def _is_meant(path: Path) -> bool:
+    """Whether a JSON file is meant as an envelope: it is signed, or it says so; others are files of envelopes."""
+    if path.with_name(f"{path.name}.sig").is_file():
+        return True
+    try:
+        with path.open("rb") as file:
+            return FORMAT.encode() in file.read(SIZE_MAX_BYTES)
+    except OSError:
+        return True
 
 
 def _signatures(

@@ -49,11 +49,11 @@ class Wire:
         allow: frozenset[str] = frozenset(),
         redactor: Redactor | None = None,
         as_of: datetime | None = None,
-        signed: Sequence[SignedFile] = (),
+        signed: Callable[[], tuple[SignedFile, ...]] = tuple,
     ) -> None:
         self.target = target
         self.as_of = as_of
-        self.signed = tuple(signed)
+        self.signed = signed
         self.run_id = run_id
         self.allow = allow
         self.redactor = redactor or Redactor()
@@ -139,8 +139,8 @@ class Connections:
         return self._wire.as_of or datetime.now(UTC)
 
     def signed_files(self) -> tuple[SignedFile, ...]:
-        """Return the target's signed files, as they were read when the run began."""
-        return self._wire.signed
+        """Read and verify the target's signed files."""
+        return self._wire.signed()
 
     def remaining(self) -> float:
         """Return the seconds left, or raise when the time is up."""
