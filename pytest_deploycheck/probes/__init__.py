@@ -53,6 +53,7 @@ from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.passwords import passwords
+from pytest_deploycheck.probes.plaintext import plaintext
 from pytest_deploycheck.probes.ports import ports
 from pytest_deploycheck.probes.prometheus import prometheus
 from pytest_deploycheck.probes.rate_store import rate_store
@@ -115,6 +116,7 @@ PROBES: tuple[Probe, ...] = (
     log_scan,
     scans,
     dns,
+    plaintext,
     firewall,
     ports,
     burst,

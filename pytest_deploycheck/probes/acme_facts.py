@@ -46,12 +46,14 @@ class Stored:
 class Schedule:
     """What runs a renewer: a timer, a line of cron, or a process that stays.
 
-    kind: "timer", "cron", "process" or "container".  armed: it will run, also after a restart.  why_not: when
-    not.  last_run_at: UTC, empty when never or not told.  succeeded: that run, None when not told.
+    kind: "timer", "cron", "process" or "container".  renewer: what it runs, in the words of `Stored`.  armed: it
+    will run, also after a restart.  why_not: when not.  last_run_at: UTC, empty when never or not told.
+    succeeded: that run, None when not told.
     """
 
     kind: str
     name: str
+    renewer: str
     armed: bool
     why_not: str
     last_run_at: str
@@ -63,7 +65,7 @@ class AcmeFacts:
     """Certificates on the main server.
 
     names: those that must be covered.  renewer: as declared, "auto" when it was looked for.  renewed_by: the
-    target file's words about a renewer that cannot be seen.  allowed_issuers: empty is any that clients trust.
+    target file's words about a renewer that cannot be seen.  looked_in: names of files, with `*`.  allowed_issuers: empty is any that clients trust.
     denied: folders that the user may not read.  log_errors: of certbot's last run.  on_port: processes that
     listen on the ports at which certbot itself would.
     """
@@ -72,6 +74,7 @@ class AcmeFacts:
     renewer: str
     renewed_by: str
     allowed_issuers: tuple[str, ...]
+    looked_in: tuple[str, ...]
     stored: tuple[Stored, ...]
     schedules: tuple[Schedule, ...]
     denied: tuple[str, ...]

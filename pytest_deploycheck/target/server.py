@@ -82,13 +82,30 @@ class DnsSection(Section):
     rdap: str = Field(default="https://rdap.org", pattern=r"^(https?://\S+)?$")
 
 
+class CertFiles(Section):
+    """A certificate on the server by its file, leaf first, and the file of its key."""
+
+    chain: str
+    key: str = ""
+
+
 class CertSection(Section):
-    """`[cert]`: the certificate on disk and who renews it."""
+    """`[cert]`: the certificates on the server and who renews them; found in the renewers' usual places.
+
+    `names` must be covered; those of the target when empty.  `renewer`: "files" are those of `files` alone,
+    "managed" is a certificate that a provider keeps, such as a load balancer's.  `folder`: where the renewer
+    keeps its files, when not in the usual place (for Traefik the path of acme.json).  `allowed_issuers`: parts
+    of the issuer's name; any that clients trust when empty.  `renewed_by`: in words, what renews and reloads
+    where that cannot be seen.  `log`: certbot's log.
+    """
 
     names: list[str] = []
-    paths: list[str] = []
-    allowed_issuers: list[str] = ["Let's Encrypt"]
-    renewer: Literal["certbot", "snap", "caddy", "traefik", "acme.sh", "none"] = "certbot"
+    renewer: Literal["auto", "certbot", "caddy", "traefik", "acme.sh", "files", "managed"] = "auto"
+    folder: str = ""
+    files: list[CertFiles] = []
+    allowed_issuers: list[str] = []
+    renewed_by: str = ""
+    log: str = "/var/log/letsencrypt/letsencrypt.log"
 
 
 class EdgeSection(Section):

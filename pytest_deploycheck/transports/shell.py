@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead
-from pytest_deploycheck.transports import compose
+from pytest_deploycheck.transports import cert_files, compose
 from pytest_deploycheck.transports.processes import Processes, TooMuch
 from pytest_deploycheck.transports.ssh import CONNECT_TIMEOUT_S, Multiplexer, explain
 from pytest_deploycheck.verdict import Reason
@@ -84,6 +84,8 @@ class Done:
 def refuse_writes(command: str) -> None:
     """Raise unless the command is one of the reads, without any shell syntax but that of `COMPOSED`."""
     if command in COMPOSED or compose.is_question(command) or _COMPOSED_WITH_PATH.match(command):
+        return
+    if cert_files.is_question(command):
         return
     cats_secret = command.startswith("cat ") and _SECRET_FILES.search(command)
     if cats_secret or _NEVER.search(command) or not any(pattern.match(command) for pattern in READS):

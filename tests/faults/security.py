@@ -17,6 +17,8 @@ from tests.faults.harness import fault
 from tests.faults.tools import edited, reloaded, switched
 
 CERT = "post_deploy.security.cert"
+OBTAINED = "pre_deploy.infrastructure.cert"
+"""Its look-alike: what is served is not what is kept on the server."""
 HEADERS = "post_deploy.security.headers"
 RATE = "post_deploy.security.rate_limit"
 AUTHZ = "post_deploy.security.authz"
@@ -62,7 +64,7 @@ def _leaf(issuer: certs.Issuer, **options: Any) -> bytes:
     return leaf + key
 
 
-@fault(CERT, "the certificate has expired", probes=("tls", "tls_scan"))
+@fault(CERT, "the certificate has expired", probes=("tls", "tls_scan"), also=(OBTAINED,))
 @contextmanager
 def expired(demo: Deployment) -> Iterator[None]:
     """Serve a certificate that ended yesterday."""
@@ -71,7 +73,7 @@ def expired(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate is for another name", probes=("tls", "tls_scan"))
+@fault(CERT, "the certificate is for another name", probes=("tls", "tls_scan"), also=(OBTAINED,))
 @contextmanager
 def wrong_name(demo: Deployment) -> Iterator[None]:
     """Serve a certificate of another host."""
@@ -79,7 +81,7 @@ def wrong_name(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the authority is unknown", probes=("tls", "tls_scan"))
+@fault(CERT, "the authority is unknown", probes=("tls", "tls_scan"), also=(OBTAINED,))
 @contextmanager
 def untrusted(demo: Deployment) -> Iterator[None]:
     """Serve a certificate of an authority that nobody trusts."""
@@ -87,7 +89,7 @@ def untrusted(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the intermediate is missing", probes=("tls", "tls_scan"))
+@fault(CERT, "the intermediate is missing", probes=("tls", "tls_scan"), also=(OBTAINED,))
 @contextmanager
 def no_intermediate(demo: Deployment) -> Iterator[None]:
     """Serve the leaf alone: browsers may know the rest, phones do not."""
@@ -95,7 +97,7 @@ def no_intermediate(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate lives 400 days", probes=("tls", "tls_scan"))
+@fault(CERT, "the certificate lives 400 days", probes=("tls", "tls_scan"), also=(OBTAINED,))
 @contextmanager
 def too_long(demo: Deployment) -> Iterator[None]:
     """Serve a certificate that lives longer than clients accept."""
@@ -103,7 +105,7 @@ def too_long(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate ends soon", probes=("tls", "tls_scan"))
+@fault(CERT, "the certificate ends soon", probes=("tls", "tls_scan"), also=(OBTAINED,))
 @contextmanager
 def ends_soon(demo: Deployment) -> Iterator[None]:
     """Serve a certificate in the last tenth of its life."""
@@ -378,7 +380,7 @@ def web_high(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate is self-signed", probes=("tls", "tls_scan"))
+@fault(CERT, "the certificate is self-signed", probes=("tls", "tls_scan"), also=(OBTAINED,))
 @contextmanager
 def self_signed(demo: Deployment) -> Iterator[None]:
     """Serve a certificate that vouches for itself."""

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from pytest_deploycheck.demo.process import Daemon, answers
-from pytest_deploycheck.demo.server import services, wrappers
+from pytest_deploycheck.demo.server import certbot, services, wrappers
 from pytest_deploycheck.demo.templates import render
 from pytest_deploycheck.demo.world import World
 
@@ -34,6 +34,7 @@ def daemon(world: World) -> Daemon:
         _make_key(home / name)
     shutil.copyfile(home / "client_key.pub", home / "authorized_keys")
     services.write(world)
+    certbot.write(world)
     wrappers.write(world)
     if os.geteuid() == 0:
         _PRIVSEP.mkdir(mode=0o755, exist_ok=True)
@@ -69,7 +70,15 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
             "host_steal_max": 1.0,
             "host_steal_window_s": 0.5,
         },
-        "standins": {"systemd": "what runs as units of systemd elsewhere are the demo's own processes"},
+        "cert": {
+            "folder": str(world.dir / certbot.FOLDER),
+            "log": str(world.dir / certbot.FOLDER / "logs" / "letsencrypt.log"),
+            "allowed_issuers": ["Token Service Issuing CA"],
+        },
+        "standins": {
+            "systemd": "what runs as units of systemd elsewhere are the demo's own processes",
+            "certbot": "the folder is as certbot leaves it; the demo's own authority issued what is in it",
+        },
     }
 
 
