@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_deploycheck.rules.caa import Property
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.dns import Server, ask
+from pytest_deploycheck.transports.parallel import each
 
-JOBS = 8
 A, NS, CNAME, SOA, AAAA, DS, CAA = 1, 2, 5, 6, 28, 43, 257
 _KINDS = {A: "A", NS: "NS", SOA: "SOA", AAAA: "AAAA", DS: "DS", CAA: "CAA"}
 
@@ -93,7 +91,7 @@ class Looker:
                 if _is(records, zone, NS)
                 for record in records
             )
-            self._servers[zone] = tuple(_each(lambda name: self._server(zone, name), names))
+            self._servers[zone] = tuple(each(lambda name: self._server(zone, name), names))
         return self._servers[zone]
 
     def _server(self, zone: str, name: str) -> NameServer:
@@ -114,7 +112,7 @@ class Looker:
             if server.answers
             for address in server.addresses
         ]
-        found = _each(lambda task: self._answer(name, *task), wanted)
+        found = each(lambda task: self._answer(name, *task), wanted)
         return tuple(one for one in found if one.rcode or not one.authoritative)
 
     def _answer(self, name: str, shown: str, place: Server, recursion: bool) -> Answer:
@@ -204,12 +202,3 @@ def _aliases(answer: Any, name: str) -> list[str]:
 def _place(server: Server) -> str:
     address, port = server
     return address if port == 53 else f"{address} port {port}"
-
-
-def _each(function: Any, tasks: Iterable[Any]) -> list[Any]:
-    """Apply a function to each task, several at a time; the first error is raised."""
-    given = list(tasks)
-    if not given:
-        return []
-    with ThreadPoolExecutor(min(JOBS, len(given))) as pool:
-        return list(pool.map(function, given))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_deploycheck.observe import CannotLook, Dead, Probe, Reads, probe
-from pytest_deploycheck.probes import docker_engine
-from pytest_deploycheck.probes import ci_results
+from pytest_deploycheck.probes import ci_results, docker_engine, doors
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Http, Response
@@ -26,7 +25,19 @@ def _opened(answer: Response) -> GateFacts:
     return GateFacts(f"{answer.method} {answer.url} answered {answer.status}", round(answer.total_s, 4))
 
 
-@probe(facts=GateFacts, deadline=12, uses={"api": "GET"})
+@probe(facts=GateFacts, deadline=12, uses={"edge": "connect", "dns": "query"})
+def net_gate(target: Target, connect: Connections) -> GateFacts:
+    """Open a TCP connection to the public door, at one of its addresses at least."""
+    return GateFacts(doors.connected(target, connect), 0.0)
+
+
+@probe(facts=GateFacts, deadline=15, needs=("net_gate",), uses={"edge": "handshake", "dns": "query"})
+def tls_gate(target: Target, connect: Connections) -> GateFacts:
+    """Shake hands at one of the TLS endpoints at least, whatever certificate it shows."""
+    return GateFacts(doors.shaken(target, connect), 0.0)
+
+
+@probe(facts=GateFacts, deadline=12, needs=("net_gate",), uses={"api": "GET"})
 def api(target: Target, connect: Connections) -> GateFacts:
     """Ask the health path through the public door; any answer below 500 opens the gate."""
     answer = connect.http("api").get(target.health.path, timeout=10)
@@ -169,6 +180,8 @@ def ci_gate(target: Target, connect: Connections) -> GateFacts:
 
 GATE_PROBES: tuple[Probe, ...] = (
     ssh_gate,
+    net_gate,
+    tls_gate,
     api,
     acct,
     db_gate,

@@ -10,12 +10,15 @@ import importlib.util
 import json
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.probes.tls import TlsFacts, endpoints
+from pytest_deploycheck.probes.handshake import Served
+from pytest_deploycheck.probes.tls import TlsFacts
+from pytest_deploycheck.rules import mozilla
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
@@ -31,10 +34,10 @@ _VERSIONS = {
     "tls_1_2": "TLS 1.2",
     "tls_1_3": "TLS 1.3",
 }
-# Left out for their time: resumption, fallback SCSV and extended master secret, which no item judges.
+# Left out: resumption, which no item judges, and the fallback SCSV, since below TLS 1.2 nothing may be offered.
 _COMMANDS = (
     "--certinfo --sslv2 --sslv3 --tlsv1 --tlsv1_1 --tlsv1_2 --tlsv1_3 --elliptic_curves "
-    "--compression --openssl_ccs --heartbleed --robot --reneg --early_data"
+    "--compression --openssl_ccs --heartbleed --robot --reneg --ems --early_data"
 ).split()
 _NEEDED = (
     "certificate_info",
@@ -78,18 +81,38 @@ class Listener:
     weaknesses: tuple[str, ...]
     sha1_chain: bool
 
+    @property
+    def where(self) -> str:
+        """Endpoint and address."""
+        return f"{self.endpoint} ({self.address})"
+
+    def problems(self, allowed: Collection[str]) -> tuple[str, ...]:
+        """Return what it offers beyond the profile, and known attacks it is open to, but for what is allowed.
+
+        What a scan that is not whole did not see is no problem here; see `incomplete`.
+        """
+        open_to = [name for name in self.weaknesses if name not in allowed]
+        beyond = mozilla.deviations(
+            self.versions, self.ciphers, self.curves, allowed, whole=not self.incomplete
+        )
+        return (
+            *([f"open to {', '.join(open_to)}"] if open_to else []),
+            *([f"beyond Mozilla intermediate 6.0: {', '.join(beyond)}"] if beyond else []),
+        )
+
 
 @dataclass(frozen=True)
 class TlsScanFacts:
-    """Every scanned endpoint.
+    """Every scanned listener: each endpoint at each of its addresses.
 
     required_stores: those that must trust each endpoint.  allowed: what the target file accepts beyond the
-    profile.
+    profile.  unserved: endpoints at addresses where there was no handshake, so that nothing could be scanned.
     """
 
     scanner: str
     required_stores: tuple[str, ...]
     allowed: tuple[str, ...]
+    unserved: tuple[str, ...]
     listeners: tuple[Listener, ...]
 
 
@@ -100,7 +123,8 @@ def tls_scan(target: Target, connect: Connections, tls_facts: TlsFacts) -> TlsSc
         raise CannotLook(
             Reason.NO_ACCESS, "sslyze is not installed here; pip install 'pytest-deploycheck[tls]'"
         )
-    places = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in endpoints(target)]
+    places = [_place(one) for one in tls_facts.served if not one.error]
+    unserved = tuple(f"{one.endpoint} ({one.address}): {one.error}" for one in tls_facts.served if one.error)
     with tempfile.TemporaryDirectory(prefix="deploycheck-") as folder:
         output = Path(folder) / "sslyze.json"
         own = ["--certinfo_ca_file", str(target.file(target.target.ca_file))] if tls_facts.private else []
@@ -116,10 +140,19 @@ def tls_scan(target: Target, connect: Connections, tls_facts: TlsFacts) -> TlsSc
         text,
         required=(SUPPLIED,) if tls_facts.private else tuple(target.tls.required_stores),
         allowed=tuple(target.tls.allow),
+        unserved=unserved,
     )
 
 
-def parse(text: str, *, required: tuple[str, ...], allowed: tuple[str, ...]) -> TlsScanFacts:
+def _place(served: Served) -> str:
+    """Return an endpoint at one address as sslyze takes it."""
+    host = f"[{served.host}]" if ":" in served.host else served.host
+    return f"{host}:{served.port}{{{served.address}}}"
+
+
+def parse(
+    text: str, *, required: tuple[str, ...], allowed: tuple[str, ...], unserved: tuple[str, ...] = ()
+) -> TlsScanFacts:
     """Return the facts of sslyze's JSON; CannotLook(unparseable) when it has another shape."""
     try:
         document = json.loads(text)
@@ -132,7 +165,7 @@ def parse(text: str, *, required: tuple[str, ...], allowed: tuple[str, ...]) -> 
         ) from None
     if refused:
         raise CannotLook(Reason.NO_CONFIG, f"sslyze does not understand {refused[:5]}; see tls.endpoints")
-    return TlsScanFacts(f"sslyze {version}", required, allowed, listeners)
+    return TlsScanFacts(f"sslyze {version}", required, allowed, unserved, listeners)
 
 
 def _listener(one: dict[str, Any]) -> Listener:
@@ -209,6 +242,7 @@ def _weaknesses(scan: dict[str, Any]) -> tuple[str, ...]:
         "ROBOT": str(says("robot", "robot_result") or "").startswith("VULNERABLE"),
         "client renegotiation": says("session_renegotiation", "is_vulnerable_to_client_renegotiation_dos"),
         "insecure renegotiation": says("session_renegotiation", "supports_secure_renegotiation") is False,
+        "no extended master secret": says("tls_extended_master_secret", "supports_ems_extension") is False,
         "early data": says("tls_1_3_early_data", "supports_early_data"),
     }
     return tuple(name for name, bad in found.items() if bad)

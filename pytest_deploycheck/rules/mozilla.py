@@ -29,14 +29,20 @@ SIGNATURE_HASHES = frozenset({"sha256", "sha384", "sha512"})
 
 
 def deviations(
-    versions: Collection[str], ciphers: Collection[str], curves: Collection[str], allowed: Collection[str]
+    versions: Collection[str],
+    ciphers: Collection[str],
+    curves: Collection[str],
+    allowed: Collection[str],
+    *,
+    whole: bool = True,
 ) -> tuple[str, ...]:
     """Return a phrase for everything offered that the profile does not have, and for a missing TLS 1.3.
 
-    `allowed` names versions, suites and curves that are accepted all the same.
+    `allowed` names versions, suites and curves that are accepted all the same; in what is not the `whole` of what
+    is offered, nothing is missing.
     """
     found = [f"protocol {name}" for name in versions if name not in VERSIONS]
-    if NEWEST not in versions:
+    if whole and NEWEST not in versions:
         found.append(f"no {NEWEST}")
     found += [f"cipher suite {name}" for name in ciphers if name not in CIPHERS]
     found += [f"curve {name}" for name in curves if SYNONYMS.get(name, name) not in CURVES]

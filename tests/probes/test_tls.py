@@ -50,7 +50,8 @@ def test_a_port_without_tls_is_the_dead_gate_tls(tmp_path: Path) -> None:
 
 def test_plain_http_has_no_certificate_to_look_at(tmp_path: Path) -> None:
     """The key to add is named."""
-    found = look(tmp_path, "http://127.0.0.1:1", "tls")
+    with serving(lambda asked: Reply(200)) as base:
+        found = look(tmp_path, base, "tls")
     assert (found.state, found.reason) == ("unseen", "no_config") and "tls.endpoints" in found.detail
 
 

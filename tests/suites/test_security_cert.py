@@ -11,7 +11,7 @@ import pytest
 from pytest_deploycheck.check import Unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.certificates import CertificateFacts
-from pytest_deploycheck.probes.tls import Served, TlsFacts
+from pytest_deploycheck.probes.tls import Served, Stranger, TlsFacts
 from pytest_deploycheck.probes.tls_scan import Listener, StoreResult, TlsScanFacts
 from tests.suites.checks import suite
 
@@ -44,6 +44,7 @@ SERVED = Served(
     endpoint="shop.example:443",
     address="192.0.2.1",
     connected=True,
+    no_route=False,
     error="",
     version="TLSv1.3",
     cipher="TLS_AES_128_GCM_SHA256",
@@ -54,7 +55,16 @@ SERVED = Served(
     trusted=True,
     trust_error="",
 )
-FACTS = TlsFacts(private=False, store="Mozilla", served=(SERVED,), clock_skew_s=0.4, lifetime=None)
+FACTS = TlsFacts(
+    private=False,
+    store="Mozilla",
+    served=(SERVED,),
+    strangers=(Stranger("192.0.2.1:443", "nobody.invalid", True, "", ()),),
+    clock_skew_s=0.4,
+    own=("shop.example",),
+    alike=True,
+    lifetime=None,
+)
 
 
 def cert(facts: TlsFacts) -> None:
@@ -160,7 +170,7 @@ LISTENER = Listener(
     weaknesses=(),
     sha1_chain=False,
 )
-SCAN = TlsScanFacts("sslyze", ("Mozilla", "Apple", "Android", "Windows"), (), (LISTENER,))
+SCAN = TlsScanFacts("sslyze", ("Mozilla", "Apple", "Android", "Windows"), (), (), (LISTENER,))
 
 
 def listener(**changes: Any) -> TlsScanFacts:
