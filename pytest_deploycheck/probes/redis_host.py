@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.probes import env
+from pytest_deploycheck.probes.contexts import words
 from pytest_deploycheck.rules import redis_conf
+from pytest_deploycheck.rules.strength import strength
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.resp import Refused, Resp
@@ -24,6 +26,8 @@ USUAL = (
     "/etc/valkey/valkey.conf",
     "/etc/valkey/users.acl",
 )
+_USERS = ("REDIS_USER", "REDIS_USERNAME", "VALKEY_USER", "VALKEY_USERNAME")
+_URLS = ("REDIS_URL", "VALKEY_URL", "CACHE_URL", "REDIS_TLS_URL")
 _CONTAINERS = "docker inspect $(docker ps --all --quiet --no-trunc)"
 _SERVER = re.compile(r"(?i)\b(?:redis|valkey|keydb|dragonfly)")
 _NO_CLIENT = re.compile(r"(?i)exporter|commander|insight|sentinel")
@@ -34,7 +38,8 @@ class RedisHostFacts:
     """The cache as its own machine and the application's environment file have it.
 
     key: the environment file's.  env: the first word of the answer to its password, "none" when the file
-    gives none; None when the file could not be read, and env_why says why.  runs_from: the configuration and
+    gives none; None when the file could not be read, and env_why says why.  faults: what makes that password
+    easy to guess.  runs_from: the configuration and
     ACL files that the server names.  read: those that could be read, and containers that were looked at.
     kept_in: which of those give the password that works to the user who it is of; empty when none does.
     includes: some of the files take in others, which were not read.  why: what stood in the way.
@@ -44,6 +49,7 @@ class RedisHostFacts:
     key: str
     env: str | None
     env_why: str
+    faults: tuple[str, ...]
     runs_from: tuple[str, ...]
     read: tuple[str, ...]
     kept_in: tuple[str, ...]
@@ -68,20 +74,24 @@ def _reads(target: Target) -> Reads:
 def redis_host(target: Target, connect: Connections) -> RedisHostFacts:
     """Log in with the environment file's password, and look for it in the files that the cache starts from."""
     resp = connect.resp()
-    answer, env_why = _env_login(target, connect, resp)
+    user, password, env_why = _declared(target, connect, resp)
+    answer = None if env_why else (resp.auth(password, user) if password else "none")
+    if env_why:  # what is not known of the application is looked at for the checks' own user
+        user, password = resp.place.user, resp.place.password
     resp.close()
-    password, user = resp.place.password, resp.place.user or "default"
-    if password:
-        resp.auth(password, resp.place.user)
+    if resp.place.password:
+        resp.auth(resp.place.password, resp.place.user)
     named = tuple(_named(resp))
     files, why = _files(connect, named, target)
     containers = tuple(_containers(connect, password))
-    kept = [place for place, text in files.items() if redis_conf.keeps(text, user, password)]
+    kept = [place for place, text in files.items() if redis_conf.keeps(text, user or "default", password)]
+    weighed = strength(password, words(target, user)) if answer == "OK" else None
     return RedisHostFacts(
-        user=user,
+        user=user or "default",
         key=target.env.redis_password_key,
         env=answer,
         env_why=env_why,
+        faults=weighed.faults(target.limits.secret_min_bits) if weighed else (),
         runs_from=named,
         read=(*files, *(name for name, _ in containers)),
         kept_in=(*kept, *(name for name, keeps in containers if keeps)),
@@ -90,16 +100,25 @@ def redis_host(target: Target, connect: Connections) -> RedisHostFacts:
     )
 
 
-def _env_login(target: Target, connect: Connections, resp: Resp) -> tuple[str | None, str]:
+def _declared(target: Target, connect: Connections, resp: Resp) -> tuple[str, str, str]:
+    """Return user and password of the application, or why its environment file tells none."""
     try:
-        value = env.values(target, connect).get(target.env.redis_password_key, "")
+        values = env.values(target, connect)
     except CannotLook as why:
-        return None, why.message
-    user = resp.place.user
+        return "", "", why.message
+    value = values.get(target.env.redis_password_key, "")
     if "://" in value:
         url = urlsplit(value)
-        user, value = unquote(url.username or user), unquote(url.password or "")
-    return (resp.auth(value, user) if value else "none"), ""
+        return unquote(url.username or ""), unquote(url.password or ""), ""
+    if not value:  # an address of its own may hold all
+        url = urlsplit(next((values[name] for name in _URLS if "@" in values.get(name, "")), ""))
+        return unquote(url.username or ""), unquote(url.password or ""), ""
+    user = next((values[name] for name in _USERS if values.get(name)), "")
+    if not user:
+        user = unquote(urlsplit(next((values[n] for n in _URLS if values.get(n)), "")).username or "")
+    if not user and value == resp.place.password:
+        user = resp.place.user
+    return user, value, ""
 
 
 def _named(resp: Resp) -> Iterator[str]:

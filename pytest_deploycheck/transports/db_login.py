@@ -25,8 +25,9 @@ _NOT_UP = ("refused", "No such file", "could not translate", "starting up", "shu
 class Login:
     """What came of one login.
 
-    outcome: "accepted"; "password" (it was asked for, and refused); "address" (the rules let nobody in from
-    here); "method" (the server wanted another way than the one that was asked for); "other".
+    outcome: "accepted"; "password" (it was asked for, and refused); "certificate" (that of a client was asked
+    for); "address" (the rules let nobody in from here); "method" (the server wanted another way than the one
+    that was asked for); "other".
     asked: the server asked for a password, None where that cannot be told.  says: the server's own words.
     """
 
@@ -93,6 +94,8 @@ def _refusal(error: Any) -> Login:
         return Login("accepted", asked, says)
     if "no pg_hba.conf entry" in text or "pg_hba.conf rejects" in text:
         return Login("address", False, says)
+    if "requires a valid client certificate" in text or "certificate authentication failed" in text:
+        return Login("certificate", False, says)
     if "method requirement" in text:
         return Login("method", asked, says)
     if "authentication failed" in text or "no password supplied" in text:

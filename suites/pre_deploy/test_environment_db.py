@@ -68,7 +68,7 @@ def test_db_password_opens(db_logins_facts: DbLoginsFacts, db_server_facts: DbSe
     odd = [tried.login.says for tried in facts.tries if tried.login.outcome in ("method", "other")]
     if odd:
         unproven(Reason.UNPARSEABLE, f"a login was refused, but not for its password: {odd[0]}")
-    if any(tried.login.outcome == "password" for tried in facts.tries):
+    if any(tried.login.outcome in ("password", "certificate") for tried in facts.tries):
         return
     # Nobody was asked for a password, since nobody may come from here: the rules say what they would be asked.
     if db_server_facts.hba is None:
