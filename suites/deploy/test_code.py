@@ -148,8 +148,8 @@ def test_tests_results(junit_facts: JunitFacts, ci_facts: CiFacts, limits: Limit
             )
         assert origin.commit == facts.commit, f"{origin.file} is about {origin.commit}, not {facts.commit}"
         names = f": {', '.join(result.bad)}" if result.bad else ""
-        assert result.failures == 0, f"{result.failures} tests failed in {origin.file}{names}"
-        assert result.errors == 0, f"{result.errors} tests ended in errors in {origin.file}{names}"
+        assert result.failures == 0, f"{origin.file}: {result.failures} failed{names}"
+        assert result.errors == 0, f"{origin.file}: {result.errors} ended in errors{names}"
         age_s = origin.age_s(now)
         if age_s is None:
             unproven(Reason.NO_EVIDENCE, f"{origin.file} does not say when it was made; see envelopes")
@@ -159,7 +159,10 @@ def test_tests_results(junit_facts: JunitFacts, ci_facts: CiFacts, limits: Limit
                 f"the tests of {origin.file} started at {origin.started_at}, before the commit was made"
             )
         if age_s > limits.tests_max_age_s:
-            unproven(Reason.STALE, f"{origin.file} is {age_s / 86400:.0f} days old")
+            unproven(
+                Reason.STALE,
+                f"{origin.file} is of {origin.produced_at}, more than {limits.tests_max_age_s / 86400:g} days old",
+            )
     tests = sum(result.tests for result in facts.files)
     skipped = sum(result.skipped for result in facts.files)
     assert tests > 0, "no test ran"
