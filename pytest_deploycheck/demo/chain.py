@@ -9,12 +9,17 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from typing import Any
 
-from pytest_deploycheck.demo.contract.deploy import CHAIN_ID, funds
+from pytest_deploycheck.demo.contract import PRICE_WEI
+from pytest_deploycheck.demo.contract.deploy import CHAIN_ID, deployer_key, funds, owner_address, record
+from pytest_deploycheck.demo.ether.keys import address_of
 from pytest_deploycheck.demo.ether.rpc import Rpc
 from pytest_deploycheck.demo.process import Daemon
 from pytest_deploycheck.demo.world import World
 
+REPLICA, TESTNET = "rpc_replica", "testnet"  # the companions' ports
+TESTNET_CHAIN_ID = 11155111  # Sepolia's, for which it stands in
 _ENV = "DEPLOYCHECK_EVM"
 
 
@@ -29,12 +34,22 @@ def available() -> str | None:
     return None
 
 
+def daemons(world: World) -> list[Daemon]:
+    """Return the chain with a second node and, in the same process, a test network; anvil has neither."""
+    return [daemon(world, companions=os.environ.get(_ENV) != "anvil")]
+
+
 def daemon(
-    world: World, name: str = "rpc", chain_id: int = CHAIN_ID, accounts: Mapping[str, int] | None = None
+    world: World,
+    name: str = "rpc",
+    chain_id: int = CHAIN_ID,
+    accounts: Mapping[str, int] | None = None,
+    companions: bool = False,
 ) -> Daemon:
     """Return the chain's process on the port of its name; a second one makes a fork or a test network.
 
     One block a second, and one at once for each transaction. Accounts (address: wei) are funded at genesis.
+    companions: a second node of the chain and a test network, on ports of their own.
     """
     accounts = funds(world) if accounts is None else accounts
     home = world.path(name)
@@ -49,6 +64,9 @@ def daemon(
     else:
         command = [sys.executable, "-m", "pytest_deploycheck.demo.evm.server"]
         command += ["--port", str(port), "--chain-id", str(chain_id)]
+        if companions:
+            command += ["--replica", str(world.port(REPLICA))]
+            command += ["--testnet", f"{world.port(TESTNET)}:{TESTNET_CHAIN_ID}"]
         for address, wei in accounts.items():
             command += ["--fund", f"{address}={wei}"]
     rpc = Rpc(world.url(name))
@@ -67,3 +85,31 @@ def _genesis(chain_id: int, accounts: Mapping[str, int]) -> dict[str, object]:
         "timestamp": hex(int(time.time())),
         "alloc": {address: {"balance": hex(wei)} for address, wei in accounts.items()},
     }
+
+
+def target_sections(world: World) -> dict[str, dict[str, Any]]:
+    """Return what the target file says of the chain, of the contract, and of who pays for transactions."""
+    sections: dict[str, dict[str, Any]] = {
+        "rpc": {"own_hosts": ["127.0.0.1"]},
+        "signer": {"address": address_of(world.secret("signer_key"))},
+        "contract": {
+            "deployer": address_of(deployer_key(world)),
+            "constructor_args": [PRICE_WEI, owner_address(world)],
+            "owner": owner_address(world),
+            "expected_state": [
+                {"call": "maxSupply()", "equals": 1_000_000_000},
+                {"call": "symbol()", "equals": "DEMO"},
+            ],
+        },
+    }
+    if record(world).exists():
+        sections["contract"]["deploy_tx"] = json.loads(record(world).read_text())["tx_hash"]
+    if os.environ.get(_ENV) != "anvil":
+        path = world.path("secrets", "rpc_fallback_url")
+        path.touch(mode=0o600)
+        path.write_text(world.url(REPLICA))
+        sections["rpc"]["fallback"] = {"file": "secrets/rpc_fallback_url"}
+        sections["standins"] = {
+            REPLICA: "another provider's node: a second ledger in the same process, carrying out every block itself"
+        }
+    return sections

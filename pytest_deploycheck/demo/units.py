@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_deploycheck.demo import bugsink, certs, schema
+from pytest_deploycheck.demo import bugsink, certs, gas_report, schema, testnet
 from pytest_deploycheck.demo.app import service
 from pytest_deploycheck.demo.app.accounts import ACCOUNTS
 from pytest_deploycheck.demo.contract import deploy
@@ -82,6 +82,14 @@ def _contract(world: World) -> None:
     deploy.ensure_deployed(world)
 
 
+def _rehearsal(world: World) -> None:
+    testnet.rehearse(world)
+
+
+def _estimates(world: World) -> None:
+    gas_report.estimate(world)
+
+
 def _mirror(world: World) -> None:
     number = hex(deploy.ensure_deployed(world).block_number)
     block = Rpc(world.url("rpc")).call("eth_getBlockByNumber", number, False)
@@ -133,6 +141,8 @@ UNITS: tuple[Unit, ...] = (
     Unit("rpc", module="chain", forgets=True),
     Unit("contract", ("rpc",), step=_contract),
     Unit("mirror", ("contract", "schema"), step=_mirror),
+    Unit("testnet", ("rpc",), module="testnet", step=_rehearsal, required=False),
+    Unit("estimates", ("contract",), module="gas_report", step=_estimates, required=False),
     # The apps take longest to import; they wait for their database themselves.
     Unit("environment", ("certs",), step=_environment),
     Unit("apps", ("environment",), module="app.service"),

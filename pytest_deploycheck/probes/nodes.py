@@ -30,7 +30,7 @@ _PLACEHOLDER = re.compile(
 class Address:
     """The shape of a node's URL, without what is secret in it.
 
-    place: scheme, host and port.  private: the host is of a private network, or this machine.  hosted, own:
+    place: host and port.  private: the host is of a private network, or this machine.  hosted, own:
     it is on `rpc.allowed_hosts`, on `rpc.own_hosts`.  key: "present", "placeholder" or "none".  provider: the
     host's domain; for a node of our own, its host and port.
     """
@@ -116,7 +116,7 @@ def address(target: Target, url: str) -> Address:
     port = f":{split.port}" if split.port else ""
     own = any(fnmatchcase(host, pattern.lower()) for pattern in target.rpc.own_hosts)
     return Address(
-        place=f"{split.scheme}://{host}{port}",
+        place=f"{host}{port}",
         scheme=split.scheme.lower(),
         private=is_private(host),
         hosted=any(fnmatchcase(host, pattern.lower()) for pattern in target.rpc.allowed_hosts),

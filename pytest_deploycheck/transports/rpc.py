@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.transports.http import Http
@@ -65,8 +66,8 @@ class Rpc:
 
     @property
     def place(self) -> str:
-        """Scheme, host and port of the endpoint; its path may hold a key and is not shown."""
-        return self._http.shown
+        """Host and port of the endpoint: what is shown of a URL whose path may hold a key."""
+        return urlsplit(self._http.shown).netloc
 
     def _post(self, body: Any) -> Any:
         self.status = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import copy
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -27,9 +28,12 @@ _SAFE_DEPTH, _FINAL_DEPTH = 1, 2
 class Ledger:
     """One chain in memory. Not thread-safe: the server runs in one event loop."""
 
-    def __init__(self, chain_id: int, accounts: Mapping[bytes, Override]) -> None:
+    def __init__(
+        self, chain_id: int, accounts: Mapping[bytes, Override], timestamp: int | None = None
+    ) -> None:
         self.machine = Machine(chain_id)
         self.automine = True
+        self.replicas: list[Replica] = []
         self._blocks: OrderedDict[int, Block] = OrderedDict()
         self._creations: dict[int, Block] = {}  # blocks that created a contract outlive the others
         self._numbers: dict[bytes, int] = {}  # block hash -> number
@@ -37,7 +41,7 @@ class Ledger:
         self._busy: list[int] = []  # numbers of blocks with transactions, ascending
         self._pool: dict[bytes, dict[int, Any]] = {}  # sender -> nonce -> transaction
         self._since_sweep = 0
-        moment = Moment(0, int(time.time()))
+        moment = Moment(0, int(time.time()) if timestamp is None else timestamp)
         root = self.machine.change(BLANK_ROOT_HASH, moment, accounts)
         self._append(Block(0, moment.timestamp, bytes(32), root))
 
@@ -163,7 +167,7 @@ class Ledger:
         """Alter accounts outside any transaction, in a block of its own; for tests that break things."""
         moment = self._next_moment()
         root = self.machine.change(self.head.state_root, moment, accounts)
-        self._append(Block(moment.number, moment.timestamp, self.head.hash, root))
+        self._append(Block(moment.number, moment.timestamp, self.head.hash, root), accounts)
 
     def moment(self, block: Block) -> Moment:
         """Return the surroundings of a block for calls at it."""
@@ -190,7 +194,7 @@ class Ledger:
         if not queue:
             self._pool.pop(sender, None)
 
-    def _append(self, block: Block) -> Block:
+    def _append(self, block: Block, changed: Mapping[bytes, Override] | None = None) -> Block:
         self._blocks[block.number] = block
         self._numbers[block.hash] = block.number
         for index, one in enumerate(block.mined):
@@ -204,6 +208,8 @@ class Ledger:
             self._since_sweep = 0
             recent = range(max(block.number - KEEP_STATES + 1, 0), block.number + 1)
             self.machine.prune({self._blocks[n].state_root for n in recent if n in self._blocks})
+        for replica in self.replicas:
+            replica.adopt(block, changed or {})
         return block
 
     def _forget(self, block: Block) -> None:
@@ -215,3 +221,39 @@ class Ledger:
             self._places.pop(one.hash, None)
         if block.mined:
             self._busy.remove(block.number)
+
+
+class Replica(Ledger):
+    """A second node of the same chain: it carries out every block of the first one itself.
+
+    While it does not follow it stays behind, or mines blocks of its own, which is a fork.
+    """
+
+    def __init__(self, origin: Ledger, accounts: Mapping[bytes, Override]) -> None:
+        super().__init__(origin.machine.chain_id, accounts, origin.head.timestamp)
+        self._origin = origin
+        self._following = True
+        origin.replicas.append(self)
+
+    def adopt(self, block: Block, changed: Mapping[bytes, Override]) -> None:
+        """Carry out a block of the first node, unless its parent is none of ours."""
+        if not self._following or block.parent_hash != self.head.hash:
+            return
+        moment = Moment(block.number, block.timestamp, self._ancestors(block.number))
+        root = self.machine.change(self.head.state_root, moment, changed) if changed else self.head.state_root
+        mined = []
+        for one in block.mined:
+            outcome, root = self.machine.run(root, moment, one.transaction)
+            mined.append(
+                Mined(one.transaction, one.hash, one.sender, outcome, one.cumulative_gas, one.first_log)
+            )
+        self._append(Block(block.number, block.timestamp, block.parent_hash, root, tuple(mined)))
+
+    def follow(self, on: bool) -> None:
+        """Stop following, or give up all that is our own and follow again."""
+        self._following = on
+        if on:
+            origin = self._origin
+            self.machine.copy(origin.machine)
+            for name in ("_blocks", "_creations", "_numbers", "_places", "_busy"):
+                setattr(self, name, copy.copy(getattr(origin, name)))

@@ -75,6 +75,10 @@ class Machine:
         """Number of database entries."""
         return len(self._nodes.kv_store)
 
+    def copy(self, other: Machine) -> None:
+        """Take over another machine's database."""
+        self._nodes.kv_store = dict(other._nodes.kv_store)
+
     def state(self, root: bytes, moment: Moment, base_fee: int = BASE_FEE_WEI) -> ShanghaiState:
         """Open a state; it changes nothing until persisted. Raises Refused when the root was pruned."""
         if root != BLANK_ROOT_HASH and root not in self._nodes.kv_store:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_deploycheck.demo.ether import abi
 from pytest_deploycheck.demo.evm import records
-from pytest_deploycheck.demo.evm.ledger import Ledger
+from pytest_deploycheck.demo.evm.ledger import Ledger, Replica
 from pytest_deploycheck.demo.evm.machine import BASE_FEE_WEI, GAS_LIMIT, TIP_WEI, Override, Refused
 from pytest_deploycheck.demo.evm.params import matches, to_address, to_bytes, to_call, to_overrides
 from pytest_deploycheck.demo.evm.records import Block, Json, show
@@ -178,7 +178,7 @@ class Methods:
             gas = min(gas * 64 // 63 + 1, GAS_LIMIT)
         return hex(gas)
 
-    # Development methods, as anvil names them
+    # Development methods, as anvil names them, and one of a replica
 
     def evm_mine(self) -> str:
         self._ledger.mine()
@@ -189,6 +189,11 @@ class Methods:
 
     def evm_setIntervalMining(self, seconds: float) -> None:
         self._set_interval(float(seconds))
+
+    def deploycheck_follow(self, on: bool) -> None:
+        if not isinstance(self._ledger, Replica):
+            raise Refused("this node is no replica")
+        self._ledger.follow(bool(on))
 
     def anvil_setBalance(self, address: str, wei: str) -> None:
         self._change(address, Override(balance=int(wei, 16)))
@@ -223,7 +228,7 @@ class Methods:
         return self._ledger.machine.state(block.state_root, self._ledger.moment(block))
 
 
-_NAMESPACES = {"eth", "net", "web3", "evm", "anvil"}
+_NAMESPACES = {"eth", "net", "web3", "evm", "anvil", "deploycheck"}
 
 
 def _failure(output: bytes, error: str) -> RpcError:

@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import contextlib
 import json
+import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import uvicorn
 
-from pytest_deploycheck.demo.evm.ledger import Ledger
+from pytest_deploycheck.demo.evm.ledger import Ledger, Replica
 from pytest_deploycheck.demo.evm.machine import Override, Refused
 from pytest_deploycheck.demo.evm.methods import Methods, RpcError
 
@@ -107,14 +108,40 @@ def _error(number: Any, code: int, message: str, data: str | None = None) -> dic
     return {"jsonrpc": "2.0", "id": number, "error": error}
 
 
-async def serve(port: int, chain_id: int, funds: dict[str, int], interval_s: float) -> None:
-    """Serve a new chain on a loopback port until a signal ends it."""
+class Nodes:
+    """Several nodes in one process, told apart by the port that they are asked at."""
+
+    def __init__(self, nodes: Mapping[int, Node]) -> None:
+        self._nodes = dict(nodes)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["type"] == "http":
+            await self._nodes[scope["server"][1]](scope, receive, send)
+
+
+async def serve(
+    port: int,
+    chain_id: int,
+    funds: dict[str, int],
+    interval_s: float,
+    *,
+    replica: int = 0,
+    testnet: tuple[int, int] | None = None,
+) -> None:
+    """Serve a new chain on a loopback port until a signal ends it.
+
+    replica: port of a second node of the same chain.  testnet: port and id of a second chain.
+    """
     accounts = {bytes.fromhex(a.removeprefix("0x")): Override(balance=wei) for a, wei in funds.items()}
-    node = Node(Ledger(chain_id, accounts), interval_s)
+    ledger = Ledger(chain_id, accounts)
+    nodes = {port: Node(ledger, interval_s)}
+    if replica:
+        nodes[replica] = Node(Replica(ledger, accounts), 0)
+    if testnet:
+        nodes[testnet[0]] = Node(Ledger(testnet[1], accounts), interval_s)
     config = uvicorn.Config(
-        node,
-        host="127.0.0.1",
-        port=port,
+        Nodes(nodes),
         lifespan="off",
         http="h11",
         ws="none",
@@ -123,9 +150,18 @@ async def serve(port: int, chain_id: int, funds: dict[str, int], interval_s: flo
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    clock = asyncio.create_task(node.keep_mining())
-    await uvicorn.Server(config).serve()
-    clock.cancel()
+    clocks = [asyncio.create_task(node.keep_mining()) for node in nodes.values()]
+    await uvicorn.Server(config).serve(sockets=[_listening(one) for one in nodes])
+    for clock in clocks:
+        clock.cancel()
+
+
+def _listening(port: int) -> socket.socket:
+    # Named as TCP, or asyncio leaves Nagle's algorithm on, at 44 ms a call.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    return listener
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -137,9 +173,22 @@ def main(argv: list[str] | None = None) -> None:
         "--block-time", type=float, default=1.0, help="seconds between blocks; 0 stands still"
     )
     parser.add_argument("--fund", action="append", default=[], metavar="ADDRESS=WEI")
+    parser.add_argument("--replica", type=int, default=0, metavar="PORT", help="a second node of the chain")
+    parser.add_argument("--testnet", default="", metavar="PORT:CHAIN_ID", help="a second chain")
     options = parser.parse_args(argv)
     funds = {address: int(wei) for address, wei in (one.split("=") for one in options.fund)}
-    asyncio.run(serve(options.port, options.chain_id, funds, options.block_time))
+    port, _, chain = options.testnet.partition(":")
+    testnet = (int(port), int(chain)) if port else None
+    asyncio.run(
+        serve(
+            options.port,
+            options.chain_id,
+            funds,
+            options.block_time,
+            replica=options.replica,
+            testnet=testnet,
+        )
+    )
 
 
 if __name__ == "__main__":
