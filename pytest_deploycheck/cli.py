@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_deploycheck.checklist import Checklist, ChecklistError, default, load
 from pytest_deploycheck.claims import commands as claim_commands
+from pytest_deploycheck.claims import sign
 from pytest_deploycheck.claims.roles import RolesError
 from pytest_deploycheck.claims.signatures import SignaturesUnavailable
 from pytest_deploycheck.record import Record, RecordError, compare, read
@@ -63,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     claim_commands.add_parsers(commands)
+    sign.add_parser(commands)
 
     diff = commands.add_parser("diff", help="say what changed between two recorded runs")
     diff.add_argument("before", type=Path)

@@ -10,7 +10,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck import checklist as checklists
 from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims import judge, of_target, policy, write
 from pytest_deploycheck.claims.envelope import Artifact, Envelope, Kind, Producer, Where
@@ -57,7 +56,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _attest(options: argparse.Namespace) -> int:
-    facts = _facts(options.facts) if options.facts else {}
+    facts = facts_of(options.facts) if options.facts else {}
     return _make(options, write.kind_of(options.item, facts), facts, options.file)
 
 
@@ -67,7 +66,7 @@ def _waive(options: argparse.Namespace) -> int:
 
 def _make(options: argparse.Namespace, kind: Kind, facts: dict[str, Any], files: list[Path]) -> int:
     target = load(find(options.target, Path.cwd()))
-    checklist = checklist_of(target)
+    checklist = of_target.checklist_of(target)
     if options.item not in checklist.by_id:
         near = get_close_matches(options.item, checklist.by_id, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; see {checklist.path}"
@@ -122,12 +121,6 @@ def sign_checked(made: Envelope, target: Target, checklist: Checklist, key: Path
     return path
 
 
-def checklist_of(target: Target) -> Checklist:
-    """Return the target's own checklist, or ours."""
-    name = target.target.checklist
-    return checklists.load(target.file(name)) if name else checklists.default()
-
-
 def principal_of(roles: Roles, role: str, given: str) -> str:
     """Return who signs in a role; where one person holds it, that one."""
     if role not in ROLES:
@@ -143,7 +136,8 @@ def principal_of(roles: Roles, role: str, given: str) -> str:
     raise ClaimRefused(f"the role {role} is held by {who} in the roles file; say who signs with --principal")
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def facts_of(path: Path) -> dict[str, Any]:
+    """Return the facts in a JSON or TOML file; times of TOML as ISO 8601 text."""
     try:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)

@@ -86,11 +86,15 @@ def fact(file: SignedFile, key: str, kind: type | tuple[type, ...] = object) -> 
 
 def moment(file: SignedFile, key: str) -> datetime:
     """Return a time that a record tells (ISO 8601 with its zone)."""
-    text = fact(file, key, str)
+    return moment_of(fact(file, key, str), f"{file.name}: {key}")
+
+
+def moment_of(text: str, what: str = "a time of a record") -> datetime:
+    """Return a time written in ISO 8601 with its zone; unproven where it is none."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        unproven(Reason.UNPARSEABLE, f"{file.name}: {key} {text!r} is no ISO 8601 time")
+        unproven(Reason.UNPARSEABLE, f"{what} {text!r} is no ISO 8601 time")
     if found.tzinfo is None:
-        unproven(Reason.UNPARSEABLE, f"{file.name}: {key} {text!r} has no time zone")
+        unproven(Reason.UNPARSEABLE, f"{what} {text!r} has no time zone")
     return found

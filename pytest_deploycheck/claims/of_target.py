@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from pytest_deploycheck import checklist as checklists
 from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims.envelope import Release
 from pytest_deploycheck.claims.read import read
@@ -59,3 +60,9 @@ def release(target: Target) -> Release:
         images=dict(target.release.images),
         contract=target.contract.address,
     )
+
+
+def checklist_of(target: Target) -> Checklist:
+    """Return the target's own checklist, or ours."""
+    name = target.target.checklist
+    return checklists.load(target.file(name)) if name else checklists.default()

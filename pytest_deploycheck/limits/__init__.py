@@ -16,6 +16,7 @@ from pytest_deploycheck.limits.functional import FunctionalLimits
 from pytest_deploycheck.limits.hardening import HardeningLimits
 from pytest_deploycheck.limits.infrastructure import InfrastructureLimits
 from pytest_deploycheck.limits.monitoring import MonitoringLimits
+from pytest_deploycheck.limits.people import PeopleLimits
 from pytest_deploycheck.limits.performance import PerformanceLimits
 from pytest_deploycheck.limits.security import SecurityLimits
 from pytest_deploycheck.limits.services import ServicesLimits
@@ -24,6 +25,7 @@ __all__ = ["Limits", "Recorded", "limit"]
 
 
 class Limits(
+    PeopleLimits,
     ServicesLimits,
     ContractLimits,
     DatabaseLimits,

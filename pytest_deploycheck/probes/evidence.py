@@ -14,12 +14,16 @@ from pytest_deploycheck.transports import Connections
 class EvidenceFacts:
     """Every signed file below `directory`, whether it counts or not, and who holds which role.
 
-    roles: (role, principals), of vacant roles those of their delegates.
+    roles: (role, principals), of vacant roles those of their delegates.  deployed_by, authors: who carried
+    the release out and who wrote it, as principals.  go_live_at: ISO 8601, empty where it is not fixed.
     """
 
     directory: str
     files: tuple[SignedFile, ...]
     roles: tuple[tuple[str, tuple[str, ...]], ...]
+    deployed_by: str = ""
+    authors: tuple[str, ...] = ()
+    go_live_at: str = ""
 
     def holders(self, role: str) -> tuple[str, ...]:
         """Return who holds a role."""
@@ -38,4 +42,7 @@ def evidence(target: Target, connect: Connections) -> EvidenceFacts:
         directory=target.claims.dir,
         files=connect.signed_files(),
         roles=tuple((role, roles.holders(role)) for role in ROLES),
+        deployed_by=target.release.deployed_by,
+        authors=tuple(target.release.authors),
+        go_live_at=target.release.go_live_at.isoformat() if target.release.go_live_at else "",
     )

@@ -33,11 +33,16 @@ class LedgerFacts:
     torn: int
     release: str
     config: str
+    items: tuple[str, ...]
 
     def of_release(self, since: datetime | None = None) -> Iterator[Entry]:
         """Yield the runs of the present release that were not interrupted, oldest first."""
         for entry in self.entries:
-            if entry.release == self.release and not entry.interrupted and (since is None or entry.at >= since):
+            if (
+                entry.release == self.release
+                and not entry.interrupted
+                and (since is None or entry.at >= since)
+            ):
                 yield entry
 
     def latest(self) -> dict[str, tuple[str, Entry]]:
@@ -53,6 +58,8 @@ def ledger(target: Target, connect: Connections) -> LedgerFacts:
     """Read the ledger and check its chain."""
     if not target.ledger.path:
         raise CannotLook(Reason.NO_CONFIG, f"no ledger.path in {target.path.name}; add it")
+    from pytest_deploycheck.claims.of_target import checklist_of
+
     connect.socket_allowed("files", "read", target.ledger.path)
     view = ledgers.read(target.file(target.ledger.path))
     mine = [
@@ -75,4 +82,5 @@ def ledger(target: Target, connect: Connections) -> LedgerFacts:
             }
         ),
         config=digest(target.model_dump(mode="json")),
+        items=tuple(item.id for item in checklist_of(target).items),
     )

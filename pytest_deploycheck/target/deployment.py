@@ -33,3 +33,5 @@ class ReleaseSection(Section):
     tag: str = ""
     deploy_started_at: Moment | None = None
     first_deploy: bool = False
+    deployed_by: str = ""
+    authors: list[str] = []

@@ -1,0 +1,1 @@
+"""Phase sign_off of the checklist."""
