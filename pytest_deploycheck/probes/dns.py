@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from pytest_deploycheck.probes.dns_zone import Answer, Caa, Looker, NameServer, 
 from pytest_deploycheck.rules.caa import names_of
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.dns import ask, resolvers
+from pytest_deploycheck.transports.dns import resolvers
 from pytest_deploycheck.verdict import Reason
 
 HOSTS = Path("/etc/hosts")
@@ -87,7 +88,7 @@ def dns(target: Target, connect: Connections) -> DnsFacts:
     if not names:
         raise CannotLook(Reason.NO_CONFIG, f"no name to look up in {target.path.name}; add target.domains")
     looker = Looker(connect, resolvers(connect), target.dns.authoritative_port)
-    if all(ask(connect, place, names[0], "A") is None for place in looker.resolvers):
+    if looker.one(names[0], "A") is None:
         raise CannotLook(
             Reason.NO_ACCESS,
             f"none of dns.resolvers answers ({', '.join(target.dns.resolvers)}); name some that this machine reaches",
@@ -98,7 +99,7 @@ def dns(target: Target, connect: Connections) -> DnsFacts:
         zone = looker.zone(name)
         if zone not in zones:
             registered = _registered(connect, zone) if target.dns.rdap and zone else None
-            zones[zone] = (_secured(connect, looker, zone or name, names[0]), registered)
+            zones[zone] = (_secured(looker, zone or name, names[0]), registered)
         domains.append(
             Domain(
                 name=name,
@@ -122,7 +123,7 @@ def dns(target: Target, connect: Connections) -> DnsFacts:
     )
 
 
-def _secured(connect: Connections, looker: Looker, zone: str, name: str) -> Secured:
+def _secured(looker: Looker, zone: str, name: str) -> Secured:
     """Ask for the delegation's key, and each resolver for the zone with and without its checking."""
     delegation = looker.one(zone, "DS")
     known = delegation is not None and rcode_of(delegation) in ("NOERROR", "NXDOMAIN")
@@ -130,12 +131,12 @@ def _secured(connect: Connections, looker: Looker, zone: str, name: str) -> Secu
     vouched = bogus = False
     validators = 0
     for place in looker.resolvers:
-        checked = ask(connect, place, zone, "SOA")
+        checked = looker.ask(place, zone, "SOA")
         if checked is not None and rcode_of(checked) == "SERVFAIL":
-            unchecked = ask(connect, place, zone, "SOA", checking_disabled=True)
+            unchecked = looker.ask(place, zone, "SOA", checking_disabled=True)
             bogus = bogus or (unchecked is not None and rcode_of(unchecked) == "NOERROR")
         # The root is signed, so that a resolver which does not vouch for it vouches for nothing.
-        validates = authentic(ask(connect, place, ".", "SOA"))
+        validates = authentic(looker.ask(place, ".", "SOA"))
         validators += validates
         vouched = vouched or (validates and authentic(checked))
     return Secured(delegated, vouched, bogus, validators)
@@ -144,7 +145,6 @@ def _secured(connect: Connections, looker: Looker, zone: str, name: str) -> Secu
 def _registered(connect: Connections, zone: str) -> Registered:
     """Ask the registry (RDAP, RFC 9082 and 9083) when the zone's registration ends."""
     labels = zone.split(".")
-    problem = ""
     for first in range(max(1, len(labels) - 1)):
         domain = ".".join(labels[first:])
         try:
@@ -157,8 +157,19 @@ def _registered(connect: Connections, zone: str) -> Registered:
                 for event in document.get("events", ())
                 if isinstance(event, dict) and event.get("eventAction") == "expiration"
             ]
-            return Registered(domain, ends[0] if ends else "", "")
-    return Registered(zone, "", problem)
+            return _ending(domain, ends[0] if ends else "")
+    return Registered(zone, "", "")
+
+
+def _ending(domain: str, end: str) -> Registered:
+    """Read the moment that a registry tells (RFC 3339)."""
+    if not end:
+        return Registered(domain, "", "")
+    try:
+        moment = datetime.fromisoformat(end)
+    except ValueError:
+        return Registered(domain, "", f"it tells no moment that can be read: {end[:40]!r}")
+    return Registered(domain, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat(), "")
 
 
 def _rdap(connect: Connections, path: str) -> dict[str, Any] | None:

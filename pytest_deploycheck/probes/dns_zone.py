@@ -51,19 +51,29 @@ class Caa:
 
 @dataclass
 class Looker:
-    """Asks, remembers what belongs to whole zones, and keeps the answers of resolvers apart from all else."""
+    """Asks, remembers what belongs to whole zones, and asks nobody again who said nothing."""
 
     connect: Connections
     resolvers: list[Server]
     port: int
+    _silent: set[Server] = field(default_factory=set)
     _zones: dict[str, str] = field(default_factory=dict)
     _servers: dict[str, tuple[NameServer, ...]] = field(default_factory=dict)
+
+    def ask(self, place: Server, name: str, kind: str, **options: bool) -> Any | None:
+        """Return a server's answer, None from one that was silent before."""
+        if place in self._silent:
+            return None
+        answer = ask(self.connect, place, name, kind, **options)
+        if answer is None:
+            self._silent.add(place)
+        return answer
 
     def one(self, name: str, kind: str, *, checking_disabled: bool = True) -> Any | None:
         """Return the answer of the first resolver that has one other than a failure."""
         last = None
         for place in self.resolvers:
-            last = ask(self.connect, place, name, kind, checking_disabled=checking_disabled) or last
+            last = self.ask(place, name, kind, checking_disabled=checking_disabled) or last
             if last is not None and last.rcode() in (0, 3):
                 return last
         return last
@@ -99,7 +109,7 @@ class Looker:
         places = tuple(sorted(address for one in found for address in addresses(one)))
         answers = False
         for address in places:
-            answer = ask(self.connect, (address, self.port), zone, "SOA", recursion=False)
+            answer = self.ask((address, self.port), zone, "SOA", recursion=False)
             answers = answers or (answer is not None and answer.rcode() == 0 and _is_authoritative(answer))
         return NameServer(name, places, answers)
 
@@ -116,7 +126,7 @@ class Looker:
         return tuple(one for one in found if one.rcode or not one.authoritative)
 
     def _answer(self, name: str, shown: str, place: Server, recursion: bool) -> Answer:
-        both = [ask(self.connect, place, name, kind, recursion=recursion) for kind in ("A", "AAAA")]
+        both = [self.ask(place, name, kind, recursion=recursion) for kind in ("A", "AAAA")]
         came = [one for one in both if one is not None]
         bad = [one for one in came if one.rcode() != 0]
         rcode = rcode_of(bad[0] if bad else came[0]) if came else ""

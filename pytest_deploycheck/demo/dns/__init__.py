@@ -30,6 +30,8 @@ _PLACES = {
     "bind": ("127.0.0.1", "bind"),
     "unbound": ("127.0.0.1", "unbound"),
 }
+# What was sent before the server listened is lost, and is asked again.
+_ANSWER_S = 0.15
 _PUBLISHED_S = 10.0
 _keys: dict[Path, Keys] = {}
 
@@ -158,7 +160,7 @@ def _ask(address: str, port: int, name: str, kind: str) -> Any | None:
     import dns.query
 
     try:
-        return dns.query.udp(dns.message.make_query(name, kind), address, timeout=1, port=port)
+        return dns.query.udp(dns.message.make_query(name, kind), address, timeout=_ANSWER_S, port=port)
     except (dns.exception.DNSException, OSError):
         return None
 
