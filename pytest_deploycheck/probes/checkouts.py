@@ -12,6 +12,7 @@ from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.probes.docker import CONTAINERS, IMAGES
 from pytest_deploycheck.probes.evidence_files import is_commit, released
 from pytest_deploycheck.probes.remotes import same_repository, shown
+from pytest_deploycheck.rules.image_refs import parse
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.shell import Done
@@ -39,7 +40,7 @@ class CheckoutFacts:
     path: "" where the server holds images only.  head: "" where there is no checkout; None where git did not run.
     said: what Git said then.  dirty: `XY path` of `git status`, without what may be there; None unknown.
     ahead: commits that origin's branch (as last fetched) does not have; None unknown.  remote: where it was pulled
-    from.  remote_as_declared: None where one of both is unknown.  built: services that are built of this repository.
+    from.  remote_as_declared: None where one of both is unknown.  built: services or images that are built of this repository.
     running: their containers; None where no container engine answered.
     """
 
@@ -80,8 +81,9 @@ def _reads(target: Target) -> Reads:
 def checkout(target: Target, connect: Connections) -> CheckoutFacts:
     """Read the checkout on the server and the labels of the images that run there."""
     section, commit = target.repo, released(target)
-    built = tuple(name for name in target.release.images if name not in target.build.third_party)
-    containers = running(connect.read(CONTAINERS), connect.read(IMAGES), built, target.docker.project)
+    images = {n: digest for n, digest in target.release.images.items() if n not in target.build.third_party}
+    built = tuple(images)
+    containers = running(connect.read(CONTAINERS), connect.read(IMAGES), images, target.docker.project)
     if section.image_only:
         return CheckoutFacts("", commit, "", "", None, None, "", None, built, containers)
     if not section.path:
@@ -120,29 +122,43 @@ def dirty(status: str, allowed: Iterable[str]) -> tuple[str, ...]:
 
 
 def running(
-    containers: Done, images: Done, built: tuple[str, ...], project: str
+    containers: Done, images: Done, released: Mapping[str, str], project: str
 ) -> tuple[Revision, ...] | None:
-    """Return the containers of the built services that run, each with the revision of its image.
+    """Return the containers of released images that run, each with the revision of its image.
 
-    A service is found by its label of Compose, else by the container's name.  None without an engine's answer.
+    released: service or image -> digest, of what is built here.  A container is one of them by its label of Compose,
+    by its name, by its image's name, or by the digest or id of its image.  None without an engine's answer.
     """
     listed, known = _array(containers), _array(images)
     if listed is None:
         return None
-    labels = {str(image.get("Id")): _labels(image) for image in known or ()}
+    by_id = {str(image.get("Id")): image for image in known or ()}
     found = []
     for container in listed:
-        own = _labels(container)
-        state = container.get("State")
+        own, state = _labels(container), container.get("State")
         if project and own.get(_PROJECT, project) != project:
             continue
+        if isinstance(state, Mapping) and state.get("Running") is False:
+            continue
+        image = by_id.get(str(container.get("Image")), {})
         name = str(container.get("Name", "")).lstrip("/")
         service = own.get(_SERVICE) or name
-        if service not in built or (isinstance(state, Mapping) and state.get("Running") is False):
-            continue
-        revision = labels.get(str(container.get("Image")), own).get(REVISION, "")
-        found.append(Revision(service, name, revision.strip().lower()))
+        names = {service, name, _image_name(container)}
+        digests = {str(container.get("Image")), *_digests(image)}
+        if names & set(released) or digests & set(released.values()):
+            revision = (_labels(image) or own).get(REVISION, "")
+            found.append(Revision(service, name, revision.strip().lower()))
     return tuple(found)
+
+
+def _image_name(container: Mapping[str, Any]) -> str:
+    config = container.get("Config")
+    return parse(str(config.get("Image") or "")).name if isinstance(config, Mapping) else ""
+
+
+def _digests(image: Mapping[str, Any]) -> list[str]:
+    listed = image.get("RepoDigests")
+    return [str(one).rpartition("@")[2] for one in listed] if isinstance(listed, list) else []
 
 
 def _array(done: Done) -> list[dict[str, Any]] | None:
