@@ -5,7 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="prometheus prometheus-alertmanager prometheus-node-exporter prometheus-blackbox-exporter
-prometheus-postgres-exporter prometheus-redis-exporter chromium openssh-client containerd runc iproute2 iptables"
+prometheus-postgres-exporter prometheus-redis-exporter chromium openssh-client containerd runc iproute2 iptables
+postgresql-15 redis-server"
 missing=""
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"

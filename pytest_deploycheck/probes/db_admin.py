@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_deploycheck.observe import CannotLook
+from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.probes import db_server_queries as queries
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
@@ -46,6 +46,13 @@ class Admin:
         except CannotLook as why:
             return None, f"{why.message}; or run: {grant}" if grant else why.message
 
+    def changed(self, files: list[str]) -> tuple[float | None, str]:
+        """Return the Unix time at which the newest of the server's files of rules was changed."""
+        if not files:
+            return None, f"no file is named; run: GRANT pg_monitor TO {self._role};"
+        rows, why = self.ask(queries.CHANGED, (files,), self.grant_stat)
+        return (float(rows[0]["at"]), "") if rows and rows[0]["at"] is not None else (None, why)
+
     def kinds(self) -> tuple[list[dict[str, Any]] | None, str]:
         """Return the kind of stored password of each role, from a view or as the administrator."""
         if self._db.password_kinds_query:
@@ -65,5 +72,7 @@ class Admin:
             self._second = self._connect.sql("db_admin")
         try:
             return self._second.rows(query, values)
+        except Dead as refusal:  # our own connection is alive: this is about the administrator's
+            raise CannotLook(Reason.NO_ACCESS, f"db.admin_dsn: {refusal.message}") from None
         finally:
             self._second.close()

@@ -131,8 +131,8 @@ def db_server(target: Target, connect: Connections) -> DbServerFacts:
     admin = Admin(target, connect, sql, str(server["role"]))
     version, major = int(server["version_num"]), int(server["version_num"]) // 10000
     hba, hba_why = admin.ask(queries.hba(version), (), admin.grant_hba)
-    files = sorted({str(row["file"]) for row in hba or () if row["file"]}) or [settings.get("hba_file", "")]
-    changed, changed_why = admin.ask(queries.CHANGED, (files,), admin.grant_stat)
+    files = sorted({str(row["file"]) for row in hba or () if row["file"]})
+    changed_at, changed_why = admin.changed(files or list(filter(None, [settings.get("hba_file")])))
     kinds, kinds_why = admin.kinds()
     return DbServerFacts(
         database=str(server["database"]),
@@ -155,7 +155,7 @@ def db_server(target: Target, connect: Connections) -> DbServerFacts:
         loaded_at=float(server["loaded_at"]),
         hba=None if hba is None else tuple(_rule(row) for row in hba),
         hba_why=hba_why,
-        hba_changed_at=float(changed[0]["at"]) if changed and changed[0]["at"] is not None else None,
+        hba_changed_at=changed_at,
         hba_changed_why=changed_why,
         password_kinds=None if kinds is None else tuple((str(r["role"]), str(r["kind"])) for r in kinds),
         password_kinds_why=kinds_why,
