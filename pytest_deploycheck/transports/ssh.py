@@ -48,6 +48,7 @@ class Multiplexer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._folder: Path | None = None
+        self._configs: dict[str, str] = {}
         self._closed = False
 
     def config(self, user_config: str = "") -> str:
@@ -60,15 +61,21 @@ class Multiplexer:
         with self._lock:
             if self._closed:
                 raise OSError("the run is over")
-            if self._folder is None:
-                usual = tempfile.gettempdir()
-                short = usual if len(usual) < _LONGEST_FOLDER - len("/deploycheck-ssh-12345678") else "/tmp"  # noqa: S108
-                self._folder = Path(tempfile.mkdtemp(prefix="deploycheck-ssh-", dir=short))
-            files = [user_config] if user_config else ["~/.ssh/config", "/etc/ssh/ssh_config"]
-            path = self._folder / f"config{abs(hash(user_config)):x}"
-            included = "".join(f'  Include "{file}"\n' for file in files)
-            path.write_text(_OPTIONS.format(folder=self._folder) + included)
-            return str(path)
+            if user_config not in self._configs:
+                self._configs[user_config] = self._write(user_config)
+            return self._configs[user_config]
+
+    def _write(self, user_config: str) -> str:
+        """Write a file once, whole before anybody reads it: a client that reads half of it runs by its defaults."""
+        if self._folder is None:
+            usual = tempfile.gettempdir()
+            short = usual if len(usual) < _LONGEST_FOLDER - len("/deploycheck-ssh-12345678") else "/tmp"  # noqa: S108
+            self._folder = Path(tempfile.mkdtemp(prefix="deploycheck-ssh-", dir=short))
+        files = [user_config] if user_config else ["~/.ssh/config", "/etc/ssh/ssh_config"]
+        path = self._folder / f"config{len(self._configs)}"
+        included = "".join(f'  Include "{file}"\n' for file in files)
+        path.write_text(_OPTIONS.format(folder=self._folder) + included)
+        return str(path)
 
     def close(self) -> None:
         """End every connection and remove the folder; afterwards nothing of this is left on the machine."""

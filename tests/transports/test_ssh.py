@@ -137,6 +137,21 @@ def test_a_config_that_is_not_there_is_named() -> None:
         Multiplexer().config("/nowhere")
 
 
+def test_a_file_in_use_is_never_written_again(tmp_path: Path) -> None:
+    """Clients read the run's file at any time: half of it would let them run by their defaults."""
+    own = tmp_path / "config"
+    own.touch()
+    multiplexer = Multiplexer()
+    try:
+        path = Path(multiplexer.config(str(own)))
+        written = path.stat()
+        assert multiplexer.config(str(own)) == str(path)
+        assert path.stat() == written
+        assert multiplexer.config("") != str(path)
+    finally:
+        multiplexer.close()
+
+
 def test_sockets_have_short_names_wherever_temporary_files_are(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
