@@ -11,7 +11,9 @@ from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.demo.repository import checkout, git, remote, tag
 from pytest_deploycheck.verdict import Verdict
 from tests.faults.code_tools import parent
+from tests.faults.containers import deployed
 from tests.faults.harness import fault
+from tests.faults.services import another_build
 from tests.faults.tools import edited
 
 MAIN = "deploy.code.main"
@@ -133,3 +135,14 @@ def old_process(demo: Deployment) -> Iterator[None]:
         service.set_env(demo.world, RELEASE_COMMIT=demo.world.release.commit)
         for name in service.INSTANCES:
             demo.restart(name)
+
+
+@fault(MAIN, "one service still runs the image of the commit before", probes=("checkout",), needs=("containers",))
+@contextmanager
+def old_image(demo: Deployment) -> Iterator[None]:
+    """Deploy one service of two from an image whose label names another commit."""
+    with (
+        another_build(demo, "1.4.1", revision=parent(demo)) as other,
+        deployed(demo, image=f"{other.repository}:{other.tag}"),
+    ):
+        yield
