@@ -89,8 +89,8 @@ class Built:
 
     @property
     def reference(self) -> str:
-        """The reference that a Compose file names: tag and digest."""
-        return f"{self.repository}:{self.tag}@{self.digest}"
+        """The reference that a Compose file names: the product's by its version, others' by digest as well."""
+        return f"{self.repository}:{self.tag}" + ("" if self.name == PRODUCT else f"@{self.digest}")
 
 
 def ensure(world: World) -> dict[str, Built]:

@@ -42,7 +42,7 @@ def reads(target: Target) -> Reads:
             CONTAINERS,
             IMAGES,
             events_read(target),
-            *(project_read(target, asked) for asked in (compose.CONFIG, compose.HASHES, compose.PS)),
+            *(project_read(target, asked) for asked in (compose.DECLARED, compose.PS)),
         )
     )
 
@@ -76,15 +76,9 @@ def docker(target: Target, connect: Connections) -> DockerFacts:
         raise CannotLook(Reason.UNPARSEABLE, "docker version and docker info tell of no engine")
     containers = tuple(container(one) for one in entries(connect.read(CONTAINERS), "docker inspect"))
     projects = tuple(sorted({one.project for one in containers if one.project}))
-    config = connect.read(project_read(target, compose.CONFIG))
-    declared = docker_engine.document(config.stdout)
-    services = (
-        docker_compose.services(
-            declared, docker_compose.hashes(connect.read(project_read(target, compose.HASHES)).stdout)
-        )
-        if config.status == 0 and declared.get("services")
-        else None
-    )
+    config = connect.read(project_read(target, compose.DECLARED))
+    declared, digests = docker_compose.declaration(config.stdout)
+    services = docker_compose.services(declared, digests) or None
     project = target.docker.project or (projects[0] if len(projects) == 1 else "")
     if not project and target.docker.compose_files:
         project = str(declared.get("name", ""))

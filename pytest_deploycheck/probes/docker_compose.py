@@ -100,6 +100,15 @@ def _depends_on(found: Any) -> Iterator[DependsOn]:
             yield DependsOn(str(name), condition, bool(entry.get("required", True)))
 
 
+def declaration(text: str) -> tuple[dict[str, Any], dict[str, tuple[str, ...]]]:
+    """Return the declaration and service -> digests out of what compose.DECLARED asks for; empty for neither."""
+    try:
+        found, end = json.JSONDecoder().raw_decode(text.lstrip())
+    except ValueError:
+        return {}, {}
+    return (found if isinstance(found, dict) else {}), hashes(text.lstrip()[end:])
+
+
 def hashes(text: str) -> dict[str, tuple[str, ...]]:
     """Return service -> digests out of `docker compose config --hash '*'`: a name and a digest a line."""
     found: dict[str, tuple[str, ...]] = {}

@@ -3,9 +3,9 @@
 Compose leaves on each container the files, the folder and the environment files that it was made from. Asking
 with the same ones gives what Compose would do now; without them the answer would be about another project.
 
-Digests of services are asked for twice. From 2.22 until August 2026 `config --hash` left out the variables of
-`env_file` (compose issue 14001), so that it never agreed with a container's label; the digests of the resolved
-declaration do.
+Digests of services are asked for in three ways, since Compose does not always make its containers' labels as
+`config --hash` does. From 2.22 until August 2026 that left out the variables of `env_file` (compose issue
+14001): the resolved declaration has them. And `up --no-deps` makes containers of services without depends_on.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-CONFIG = "ask config --format json"
-HASHES = "ask config --hash '*'; ask config --format json | {program} --file=- config --hash '*'"
+DECLARED = (
+    'config="$(ask config --format json)" || exit; printf "%s\\n" "$config"; '
+    "ask config --hash '*'; "
+    'printf "%s" "$config" | {program} --file=- config --hash \'*\'; '
+    'printf "%s" "$config" | sed \'/^      "depends_on": {{$/,/^      }},$/d\' | {program} --file=- config --hash \'*\''
+)
+"""The declaration as JSON, then digests of services, a name and a digest a line."""
 PS = "ask ps --all --no-trunc --format json"
 PROGRAMS = ("docker compose", "docker-compose")
 NO_PROJECT = 66
@@ -24,18 +29,22 @@ _NAME = r"[a-z0-9][a-z0-9_-]*"
 _FILE = r"/[\w./@+-]+"
 _LABEL = "com.docker.compose.project"
 _AS_STARTED = (
-    'label() {{ docker ps --all --filter "label=' + _LABEL + '{project}" '
-    '--format "{{{{.Label \\"' + _LABEL + '$1\\"}}}}" | head -n 1; }}; '
-    'name="$(label)"; test -n "$name" || exit 66; folder="$(label .working_dir)"; '
-    'export COMPOSE_PATH_SEPARATOR=, COMPOSE_FILE="$(label .config_files)"; '
-    'export COMPOSE_ENV_FILES="$(label .environment_file)"; test -n "$COMPOSE_ENV_FILES" || unset COMPOSE_ENV_FILES; '
+    'IFS="|" read -r name folder files environment <<END\n'
+    '$(docker ps --all --filter "label=' + _LABEL + '{project}" --filter "label=' + _LABEL + '.config_files" '
+    '--format "{labels}" | head -n 1)\nEND\n'
+    'test -n "$name" || exit 66; export COMPOSE_PATH_SEPARATOR=, COMPOSE_FILE="$files"; '
+    'test -z "$environment" || export COMPOSE_ENV_FILES="$environment"; '
     'ask() {{ {program} -p "$name" --project-directory "$folder" "$@"; }}; '
+)
+_LABELS = "|".join(
+    f'{{{{.Label \\"{_LABEL}{part}\\"}}}}'
+    for part in ("", ".working_dir", ".config_files", ".environment_file")
 )
 _BY_FILES = 'ask() {{ {program}{project}{files} "$@"; }}; '
 
 
 def question(asked: str, *, project: str = "", files: Sequence[str] = (), program: str = PROGRAMS[0]) -> str:
-    """Return the script that asks Compose: `CONFIG`, `HASHES` or `PS`.
+    """Return the script that asks Compose: `DECLARED` or `PS`.
 
     project: its name, empty for the newest one that there is.  files: absolute paths on the server, empty for
     those that the project was started with.
@@ -46,7 +55,8 @@ def question(asked: str, *, project: str = "", files: Sequence[str] = (), progra
             program=program, project=name, files="".join(f" --file={one}" for one in files)
         )
     else:
-        start = _AS_STARTED.format(program=program, project=f"={project}" if project else "")
+        wanted = f"={project}" if project else ""
+        start = _AS_STARTED.format(program=program, project=wanted, labels=_LABELS)
     return start + asked.format(program=program)
 
 
@@ -62,6 +72,4 @@ def _pattern(asked: str, program: str) -> str:
     return f"{by_label}|{by_files.replace(re.escape(' --file=FILE'), options)}"
 
 
-_PATTERNS = tuple(
-    re.compile(_pattern(asked, program)) for asked in (CONFIG, HASHES, PS) for program in PROGRAMS
-)
+_PATTERNS = tuple(re.compile(_pattern(asked, program)) for asked in (DECLARED, PS) for program in PROGRAMS)

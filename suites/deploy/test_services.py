@@ -157,6 +157,12 @@ def test_health(docker_facts: DockerFacts, limits: Limits) -> None:
         )
         for one in running:
             _judge_health(docker_facts, one, limits)
+    lasting = {one.name for one in services} - docker_facts.oneshots
+    for seen in docker_facts.listed or ():
+        assert seen.service not in lasting or seen.state == "running", (
+            f"Compose lists {seen.name} as {seen.state}, with exit status {seen.exit_code}"
+        )
+        assert seen.health != "unhealthy", f"Compose lists {seen.name} as unhealthy"
 
 
 def _judge_oneshot(service: Service, containers: tuple[Container, ...]) -> None:

@@ -9,6 +9,7 @@ from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.docker_compose import Service
 from pytest_deploycheck.probes.docker_containers import Container
 from pytest_deploycheck.probes.docker_facts import DockerFacts
+from pytest_deploycheck.probes.healthchecks import HealthCheck
 from pytest_deploycheck.rules.image_refs import parse
 from pytest_deploycheck.rules.startup_order import (
     COMPLETED,
@@ -62,11 +63,13 @@ def test_order_waits_for_something(docker_facts: DockerFacts) -> None:
             if edge.condition != HEALTHY or edge.service in docker_facts.external:
                 continue
             found = next((one for one in services if one.name == edge.service), None)
-            checks = [found.healthcheck] if found and found.healthcheck else []
-            checks += [one.healthcheck for one in docker_facts.of(edge.service) if one.healthcheck]
-            assert checks, f"{service.name} waits for {edge.service} to be healthy, which has no health check"
-            trivial = next((check.trivial for check in checks if check.trivial), "")
-            assert not trivial, f"the health check that {service.name} waits for proves nothing: {trivial}"
+            check = _health_check(docker_facts, found) if found else None
+            assert check is not None, (
+                f"{service.name} waits for {edge.service} to be healthy, which has no health check"
+            )
+            assert not check.trivial, (
+                f"{service.name} waits for {edge.service}, whose health check proves nothing: {check.trivial}"
+            )
 
 
 @pytest.mark.checklist(ORDER[0], text=ORDER[1])
@@ -111,11 +114,19 @@ def test_order_needed_no_second_try(docker_facts: DockerFacts, limits: Limits) -
         )
 
 
+def _health_check(facts: DockerFacts, service: Service) -> HealthCheck | None:
+    """Return a service's health check as declared now, else its image's, of which its containers tell."""
+    made = [one.healthcheck for one in facts.of(service.name) if one.config_hash in service.config_hashes]
+    return service.healthcheck or next((check for check in made if check), None)
+
+
 def _up_before(facts: DockerFacts, one: Container, condition: str, started_at: str) -> str | None:
     """Return when a dependency was up, at the latest that is known; None when only later starts are known."""
     if condition == COMPLETED:
         again = one.started_at > started_at and one.created_at < started_at
         return None if again else one.finished_at or None
+    if one.created_at > started_at and not (facts.deploy_started_at and not one.finished_at):
+        return None  # another container was there before it
     if one.finished_at and one.finished_at > started_at:
         return one.created_at  # it was stopped later than that, so it ran before
     if one.finished_at and one.started_at > started_at:
@@ -187,6 +198,7 @@ def _project(facts: DockerFacts) -> tuple[Container, ...]:
 def _services(facts: DockerFacts) -> tuple[Service, ...]:
     """Return the services that run here, or end where that is not declared."""
     _project(facts)
+    assert "dependency cycle" not in facts.services_unseen, facts.services_unseen
     if facts.services is None:
         unproven(Reason.NO_ACCESS, facts.services_unseen)
     return tuple(one for one in facts.services if one.name not in facts.external)

@@ -15,6 +15,9 @@ from tests.faults.harness import Fault, judge_all, look, with_limits
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
 def test_fault(fault: Fault, demo: Deployment, healthy: tuple[Run, dict[str, Observation]]) -> None:
     """The item fails, or loses its proof; gate dependents are blocked at most, all else stays as it was."""
+    absent = [f"{unit}: {why}" for unit, why in demo.absent.items() if unit in fault.needs]
+    if absent:
+        pytest.skip("; ".join(absent))
     before = judge_all(*healthy)
     assert before[fault.item].verdict is Verdict.PASSED, f"not healthy before: {before[fault.item]}"
     with fault.inject(demo):
