@@ -17,8 +17,9 @@ class Deployment:
     """The creation of a contract, None where the node does not tell.
 
     transaction: its hash, empty when the target file names none.  known: the node has its receipt.  succeeded:
-    the receipt's status.  created: the address in it; `logged`: the contract logged in it, as one does that a
-    factory made.  sender: who sent it.  canonical: its block is on the chain still.  created_by_build: what was
+    the receipt's status.  created: the address in it.  appeared: in that block there was code at the address
+    for the first time, which shows what a factory made; None where the node keeps no such old state, and
+    `mentioned`, that its logs come from the address or name it, has to do.  sender: who sent it.  canonical: its block is on the chain still.  created_by_build: what was
     sent is the build's creation code; `difference` says where not.  arguments: the constructor's, as text, and
     `arguments_expected` the target file's, None where it names none.
     """
@@ -27,7 +28,8 @@ class Deployment:
     known: bool = False
     succeeded: bool | None = None
     created: str = ""
-    logged: bool = False
+    appeared: bool | None = None
+    mentioned: bool = False
     sender: str = ""
     nonce: int | None = None
     value: str = "0x0"
@@ -41,7 +43,9 @@ class Deployment:
 
     def of(self, address: str) -> bool:
         """Whether it created the contract at an address."""
-        return self.created.lower() == address.lower() or (not self.created and self.logged)
+        if self.created:
+            return self.created.lower() == address.lower()
+        return self.mentioned if self.appeared is None else self.appeared and self.mentioned
 
 
 def deployment(
@@ -62,7 +66,8 @@ def deployment(
         known=True,
         succeeded=None if receipt.get("status") is None else _integer(receipt["status"]) == 1,
         created=str(receipt.get("contractAddress") or ""),
-        logged=any(str(log.get("address", "")).lower() == address.lower() for log in logs),
+        appeared=_appeared(rpc, address, block) if not receipt.get("contractAddress") else None,
+        mentioned=any(address[2:].lower() in _words(log) for log in logs),
         sender=str(receipt.get("from", "")),
         block=block,
         canonical=_canonical(rpc, block, str(receipt.get("blockHash", ""))),
@@ -90,6 +95,25 @@ def _constructed(made: Artifact, data: str, expected: list[Any] | None) -> dict[
         found["arguments_expected"] = tuple(abi_values.decode(kinds, wanted) or ())
         found["arguments_agree"] = None if given is None else given == wanted
     return found
+
+
+def _appeared(rpc: Rpc, address: str, block: int | None) -> bool | None:
+    """Whether a block brought the code at an address; None when the node does not know any more."""
+    if not block:
+        return None
+    before, after = rpc.batch(
+        [("eth_getCode", address, hex(block - 1)), ("eth_getCode", address, hex(block))]
+    )
+    if not isinstance(before, str) or not isinstance(after, str):
+        return None
+    return before in ("0x", "0x0") and len(after) > 2
+
+
+def _words(log: Any) -> str:
+    """Return all that a log says: who it comes from, its topics and its data."""
+    if not isinstance(log, dict):
+        return ""
+    return " ".join(map(str, (log.get("address"), *(log.get("topics") or ()), log.get("data")))).lower()
 
 
 def _canonical(rpc: Rpc, number: int | None, digest: str) -> bool | None:

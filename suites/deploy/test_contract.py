@@ -75,7 +75,7 @@ def test_mainnet_deployment(contract_facts: ContractFacts) -> None:
     assert made.known, f"the chain has no {where}: it never was, or a reorganisation took it away"
     assert made.succeeded, f"{where} failed"
     assert made.of(facts.address), (
-        f"{where} created {made.created or 'nothing that logged'}, contract.address is {facts.address}"
+        f"{where} created {made.created or 'nothing there'}, contract.address is {facts.address}"
     )
     assert made.canonical is not False, f"the block of {where} is not on the chain any more"
     assert made.block is not None, f"{where} is in no block yet"
