@@ -68,6 +68,9 @@ def open_project(http: Http, provider: str, project: str) -> Response:
 
 def files(target: Target) -> list[tuple[Origin, CiResults]]:
     """Read the files of `ci.file`; raise Dead("ci") where one cannot be read as results of a CI."""
+    if not target.ci.file:
+        what = "provider and project, or file"
+        raise CannotLook(Reason.NO_CONFIG, f"no [ci] in {target.path.name} says what ran; add {what}")
     found = []
     try:
         for path, data, body in documents(target, "ci.file", target.ci.file):

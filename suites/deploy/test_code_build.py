@@ -18,7 +18,10 @@ BUILD = "Build process verified"
 
 @pytest.mark.checklist("deploy.code.build", text=BUILD)
 def test_build(builds_facts: BuildsFacts, limits: Limits, now: datetime) -> None:
-    """Each image that is built here came out of a build that succeeded, of the released commit and nothing else."""
+    """Each image that is built here came out of a build that succeeded, of the released commit and nothing else.
+
+    Where provenance is wanted, somebody whose key we know has signed it.
+    """
     facts = builds_facts
     assert facts.built, "no image of the release is built here: build.third_party names them all"
     for service, digest in facts.built:
@@ -29,6 +32,14 @@ def test_build(builds_facts: BuildsFacts, limits: Limits, now: datetime) -> None
         assert about, f"the build of {service} made {made}…, the release is {digest[:19]}…"
         for build in about:
             _clean(build, facts, limits, now)
+        if facts.provenance_wanted:
+            signed = [build.signed for build in about if build.record.kind == "slsa"]
+            assert signed, f"there is no provenance of {service} {digest[:19]}…"
+            if None in signed:
+                unproven(Reason.NO_CONFIG, "no build.provenance_key to verify provenance with; add it")
+            assert any(signed), (
+                f"the provenance of {service} {digest[:19]}… is not signed by build.provenance_key"
+            )
 
 
 def _clean(build: Build, facts: BuildsFacts, limits: Limits, now: datetime) -> None:
@@ -62,18 +73,6 @@ def _clean(build: Build, facts: BuildsFacts, limits: Limits, now: datetime) -> N
         unproven(Reason.NO_EVIDENCE, f"{origin.file} does not say {missing[0]}")
     if not facts.committed_at:
         unproven(Reason.NO_CONFIG, f"nothing says when {facts.commit} was made; set repo.clone")
-
-
-@pytest.mark.checklist("deploy.code.build", text=BUILD)
-def test_build_provenance(builds_facts: BuildsFacts) -> None:
-    """Where provenance is wanted, somebody whose key we know has signed it for each image that is built here."""
-    facts = builds_facts
-    for service, digest in facts.built:
-        about = [build for build in facts.of(service) if digest in build.record.digests]
-        signed = [build.signed for build in about if build.record.kind == "slsa"]
-        if facts.provenance_wanted and signed and None in signed:
-            unproven(Reason.NO_CONFIG, "no build.provenance_key to verify provenance with; add it")
-        assert any(signed) or not facts.provenance_wanted, f"no signed provenance of {service} {digest[:19]}…"
 
 
 @pytest.mark.checklist("deploy.code.build", text=BUILD)

@@ -182,6 +182,8 @@ def test_deps_sbom(dependencies_facts: DependenciesFacts, limits: Limits, now: d
     if not facts.built:
         unproven(Reason.NO_CONFIG, "no image in release.images that is built here; see build.third_party")
     if not facts.sboms:
+        for name, why in facts.unreadable:
+            unproven(Reason.UNPARSEABLE, f"{name}: {why}")
         unproven(Reason.NO_CONFIG, "no bill of materials; give reports.sbom")
     for service, digest in facts.built:
         found = [one for one in facts.sboms if digest in one.digests]
