@@ -135,6 +135,8 @@ class Pair:
             "rpc": {"url": {"file": "one"}, "application": {"file": "two"}, "own_hosts": ["127.0.0.1"]},
             "contract": {"chain_id": CHAIN_ID, **contract},
         }
+        if "url" in sections.get("rpc", {}):
+            found["rpc"] = {"own_hosts": ["127.0.0.1"]}  # all nodes are given
         for name, values in sections.items():
             found[name] = {**found.get(name, {}), **values}
         lines = [line for name, values in found.items() for line in _section(name, values)]
