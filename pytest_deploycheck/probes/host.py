@@ -64,7 +64,7 @@ FIRST = (
     *(LISTENERS, INIT, UNITS, SYNCHRONIZED, SSHD, REBOOT, docker_engine.INFO, CONTAINERS),
 )
 _POSTGRES_FOLDERS = ("/var/lib/postgresql", "/var/lib/pgsql")
-_DF = "df -B1 --output=file,source,fstype,size,avail,itotal,iavail,target"
+DISKS = "df -B1 --output=file,source,fstype,size,avail,itotal,iavail,target"
 
 
 def reads(target: Target) -> Reads:
@@ -125,7 +125,7 @@ class _First:
     def later(self, paths: dict[str, str]) -> list[str]:
         """Return what the second look reads here."""
         asked = " ".join(paths)
-        commands = [STAT_LATER, CLOCK, f"{_DF} {asked}", f"df -kP {asked}"]
+        commands = [STAT_LATER, CLOCK, f"{DISKS} {asked}", f"df -kP {asked}"]
         return commands if self._listeners is not None else [*commands, LISTENERS_OLD]
 
     def facts(self, paths: dict[str, str]) -> ServerFacts:
@@ -147,7 +147,7 @@ class _First:
             steal_window_s=window_s,
             steal_since_boot=since_boot,
             boot_at=self._boot(),
-            filesystems=parse.filesystems(self._text(f"{_DF} {asked}"), self._text(f"df -kP {asked}"), paths),
+            filesystems=parse.filesystems(self._text(f"{DISKS} {asked}"), self._text(f"df -kP {asked}"), paths),
             docker_root=self._engine_root,
             containers_mem_limit_bytes=self._containers[0] if self._containers else None,
             containers_without_mem_limit=self._containers[1] if self._containers else None,

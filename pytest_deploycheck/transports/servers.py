@@ -24,7 +24,7 @@ COMMAND_TIMEOUT_S = 15
 """Seconds after which one command of a batch is ended on the server."""
 GRACE_S = 3.0
 """Seconds that a batch's answer may be late on its way, within the time that it is given."""
-JOBS = 16
+JOBS = 64
 """Servers that are asked at the same time."""
 
 Connect = Callable[[str], Shell]
