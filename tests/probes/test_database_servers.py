@@ -15,6 +15,7 @@ from pytest_deploycheck.check import Unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.probes import registry
+from pytest_deploycheck.probes.default_logins import DefaultLoginsFacts
 from pytest_deploycheck.run import Run
 from pytest_deploycheck.target import load
 from pytest_deploycheck.verdict import Reason
@@ -226,3 +227,65 @@ def test_secrets_stay_out_of_the_facts(server: Postgres, tmp_path: Path) -> None
     text = repr(facts)
     for secret in (APP, READER, SUPERUSER, "SCRAM-SHA-256$"):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("stored", "kind", "slow"),
+    [
+        ("$argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", "argon2id", True),
+        ("argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdA$aGFzaA", "argon2id", True),  # Django
+        ("{argon2}$argon2id$v=19$m=16384,t=2,p=1$c2FsdA$aGFzaA", "argon2id", True),  # Spring
+        ("$argon2i$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA", "other", False),
+        ("$2b$12$KIXQ1Yd7c0N0h7E8z5uO7eJx", "bcrypt", True),
+        ("$2y$10$KIXQ1Yd7c0N0h7E8z5uO7eJx", "bcrypt", True),  # Laravel
+        ("{bcrypt}$2a$10$KIXQ1Yd7c0N0h7E8z5uO7eJx", "bcrypt", True),
+        ("bcrypt_sha256$$2b$12$KIXQ1Yd7c0N0h7E8z5uO7eJx", "bcrypt", True),
+        ("$2b$04$KIXQ1Yd7c0N0h7E8z5uO7eJx", "bcrypt", False),
+        ("scrypt:32768:8:1$salt$hash", "scrypt", True),  # Werkzeug
+        ("scrypt", "scrypt", True),  # a column of schemes
+        ("$7$C6..../....salt$hash", "scrypt", True),
+        ("$y$j9T$salt$hash", "yescrypt", True),
+        ("pbkdf2_sha256$870000$salt$hash", "pbkdf2-sha256", True),
+        ("pbkdf2_sha256$20000$salt$hash", "pbkdf2-sha256", False),
+        ("pbkdf2:sha256:600000$salt$hash", "pbkdf2-sha256", True),
+        ("$pbkdf2-sha512$25000$salt$hash", "pbkdf2-sha512", False),
+        ("5f4dcc3b5aa765d61d8327deb882cf99", "other", False),
+        ("sha1$salt$hash", "other", False),
+        ("hunter2", "other", False),
+    ],
+)
+def test_how_people_s_passwords_are_stored(
+    server: Postgres, tmp_path: Path, stored: str, kind: str, slow: bool
+) -> None:
+    """Schemes are told as frameworks write them; nothing of what is stored leaves the server but its kind."""
+    server.rules("hostssl shop app,reader 127.0.0.1/32 scram-sha-256")
+    values = f"('{stored}'), (NULL), (''), ('!unusable')"
+    keys = f'[auth]\npassword_hash_query = """SELECT v FROM (VALUES {values}) AS stored(v);"""\n'
+    facts = seen(tmp_path, server, ["human_passwords"], keys)["human_passwords"]
+    ((found, n),) = [(one.kind, one.n) for one in facts.stored]
+    assert (found, n) == (kind, 1), facts
+    assert not re.search("salt|hash.?[)\"']|c2FsdA|KIXQ|hunter2|5f4d", repr(facts.stored))
+    judged = suite("pre_deploy/test_security_passwords.py")
+    logins = DefaultLoginsFacts((), (), "/login", 401, 401)
+    with pytest.raises((Unproven, AssertionError)) as why:
+        judged["test_passwords_of_people"](facts, logins, LIMITS)
+    assert isinstance(why.value, Unproven) is slow, why.value
+
+
+def test_the_column_of_hashes_is_found(server: Postgres, tmp_path: Path) -> None:
+    """Without a query, the usual names are looked for, where the reader may read them."""
+    server.rules("hostssl shop app,reader 127.0.0.1/32 scram-sha-256")
+    server.run(
+        "CREATE TABLE notes (password text)",
+        "CREATE TABLE auth_user (id int, password varchar(128))",
+        "INSERT INTO auth_user VALUES (1, 'pbkdf2_sha256$870000$salt$hash')",
+    )
+    try:
+        facts = seen(tmp_path, server, ["human_passwords"])["human_passwords"]
+        assert facts.stored is None
+        assert "auth.password_hash_query" in facts.stored_why
+        server.run("GRANT SELECT (password) ON auth_user TO reader", "GRANT SELECT ON notes TO reader")
+        facts = seen(tmp_path, server, ["human_passwords"])["human_passwords"]
+        assert (facts.stored_in, facts.stored[0].kind) == ("public.auth_user.password", "pbkdf2-sha256")
+    finally:
+        server.run("DROP TABLE notes, auth_user")
