@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("before", type=Path)
     diff.add_argument("after", type=Path)
     diff.set_defaults(run=_diff)
+    verify = commands.add_parser("verify", help="check a bundle offline: sums, ledger, signatures, decision")
+    verify.add_argument("directory", type=Path, metavar="EVIDENCE-DIR")
+    verify.add_argument("--allowed-signers", type=Path, metavar="FILE", help="whose signatures you believe")
+    verify.set_defaults(run=_verify)
     return parser
 
 
@@ -92,6 +96,19 @@ def _need_demo() -> None:
         import fastapi  # noqa: F401
     except ImportError:
         raise _Refused("the demo is not installed here; pip install 'pytest-deploycheck[demo]'") from None
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Print what stands and what does not; status 1 when something does not."""
+    from pytest_deploycheck.verify import verify
+
+    found = verify(options.directory, options.allowed_signers)
+    for note in found.notes:
+        print(note)
+    for problem in found.problems:
+        print(f"NOT SOUND: {problem}", file=sys.stderr)
+    print("the bundle is sound" if not found.problems else f"{len(found.problems)} problems")
+    return 1 if found.problems else 0
 
 
 def _report(options: argparse.Namespace) -> int:

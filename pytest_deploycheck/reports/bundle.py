@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from pytest_deploycheck.checklist import Checklist
@@ -18,7 +19,13 @@ class BundleError(Exception):
     """The bundle cannot be written; the message names the path, what is wrong and the next step."""
 
 
-def write(directory: Path, record: Record, checklist: Checklist) -> dict[str, Path]:
+More = Callable[[str], Mapping[str, bytes]]
+"""Given the SHA-256 of `evidence.json`, returns what belongs to the bundle besides the reports."""
+
+
+def write(
+    directory: Path, record: Record, checklist: Checklist, more: More = lambda sha256: {}
+) -> dict[str, Path]:
     """Write the bundle and return its files by name.
 
     Each file appears by renaming, so a reader never meets half a report. `SHA256SUMS` goes first and
@@ -31,14 +38,16 @@ def write(directory: Path, record: Record, checklist: Checklist) -> dict[str, Pa
         "summary.md": markdown.render(record),
     }
     encoded = {name: text.encode("utf-8") for name, text in contents.items()}
+    encoded |= more(hashlib.sha256(encoded["evidence.json"]).hexdigest())
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in encoded.items()}
     encoded["statement.json"] = statement.render(record, digests).encode("utf-8")
     digests["statement.json"] = hashlib.sha256(encoded["statement.json"]).hexdigest()
     encoded[SUMS] = "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())).encode()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / SUMS).unlink(missing_ok=True)
+        _remove_former(directory, encoded)
         for name, content in encoded.items():
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
             _replace(directory / name, content)
     except OSError as error:
         raise BundleError(
@@ -46,6 +55,18 @@ def write(directory: Path, record: Record, checklist: Checklist) -> dict[str, Pa
             "give --evidence a directory that can be written"
         ) from error
     return {name: directory / name for name in encoded}
+
+
+def _remove_former(directory: Path, kept: Collection[str]) -> None:
+    """Take away the sums of an earlier bundle in the same place, and its files that this one has not."""
+    sums = directory / SUMS
+    former = sums.read_text(encoding="utf-8", errors="replace").splitlines() if sums.is_file() else []
+    sums.unlink(missing_ok=True)
+    for line in former:
+        name = line.partition("  ")[2]
+        path = (directory / name).resolve()
+        if name and name not in kept and path.is_relative_to(directory.resolve()):
+            path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_deploycheck import ledger
 from pytest_deploycheck import record as records
-from pytest_deploycheck.claims.envelope import sha256_of
+from pytest_deploycheck.claims import carried
 from pytest_deploycheck.record import Record, RecordError, compare
 from pytest_deploycheck.session.state import State
 
@@ -22,30 +22,48 @@ def conclude(state: State) -> Record:
         record = records.Record(**{**vars(record), "baseline": _baseline(record, state)})
     record = records.Record(**state.redactor.clean(record.to_json()))
     state.record = record
-    if state.evidence is not None:
-        from pytest_deploycheck.reports import bundle
+    if state.evidence is None:
+        _enter(state, record, "")
+        return record
+    from pytest_deploycheck.reports import bundle
 
-        try:
-            state.written = bundle.write(state.evidence, record, state.run.checklist)
-        except bundle.BundleError as error:
-            state.unwritten = str(error)
-        if state.journal is not None:
-            state.journal.close(done=bool(state.written))
-    _enter(state, record)
+    try:
+        state.written = bundle.write(
+            state.evidence,
+            record,
+            state.run.checklist,
+            lambda sha256: _people(state, record, sha256),
+        )
+    except bundle.BundleError as error:
+        _not_written(state, str(error))
+    if state.journal is not None:
+        state.journal.close(done=bool(state.written))
     return record
 
 
-def _enter(state: State, record: Record) -> None:
+def _people(state: State, record: Record, sha256: str) -> dict[str, bytes]:
+    """Return what people said and the ledger, this run in it, as files of the bundle."""
+    assert state.run is not None
+    _enter(state, record, sha256)
+    if state.run.replay is not None:
+        return {}
+    return carried.files(state.run.target)
+
+
+def _enter(state: State, record: Record, sha256: str) -> None:
     """Append the run to the target's ledger; a run that cannot be is not green."""
     assert state.run is not None
     target = state.run.target
     if not target.ledger.path or state.run.replay is not None:
         return
-    written = (state.written or {}).get("evidence.json")
     try:
-        ledger.append(target.file(target.ledger.path), record, sha256_of(written) if written else "")
+        ledger.append(target.file(target.ledger.path), record, sha256)
     except ledger.LedgerError as error:
-        state.unwritten = "; ".join(filter(None, (state.unwritten, str(error))))
+        _not_written(state, str(error))
+
+
+def _not_written(state: State, why: str) -> None:
+    state.unwritten = "; ".join(filter(None, (state.unwritten, why)))
 
 
 def _baseline(record: Record, state: State) -> dict[str, Any]:
