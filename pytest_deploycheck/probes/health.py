@@ -115,7 +115,7 @@ class HealthFacts:
         return tuple(found)
 
 
-@probe(facts=HealthFacts, deadline=30, uses={"api": "GET"})
+@probe(facts=HealthFacts, deadline=30, needs=("net_gate",), uses={"api": "GET"})
 def health(target: Target, connect: Connections) -> HealthFacts:
     """Ask for version and health several times, each with a nonce that no cache has seen."""
     http = connect.http("api")

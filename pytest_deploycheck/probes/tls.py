@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -71,6 +72,11 @@ def tls(target: Target, connect: Connections) -> TlsFacts:
         (host, port, address) for host, port in found for address in addresses_of(target, connect, host)
     ]
     served = each(lambda place: look(connect, *place, store), places)
+    served += [
+        one
+        for one in each(lambda place: look(connect, *place, store), _more(target, places))
+        if not one.error
+    ]
     alive = [one for one in served if not one.error]
     if not alive:
         gate = "tls" if any(one.connected for one in served) else "net"
@@ -91,6 +97,14 @@ def tls(target: Target, connect: Connections) -> TlsFacts:
         alike=target.tls.same_certificate and not target.dns.proxied,
         lifetime=span,
     )
+
+
+def _more(target: Target, places: Sequence[tuple[str, int, str]]) -> list[tuple[str, int, str]]:
+    """Return where else the public may come in: other ports that are allowed, if TLS is spoken there."""
+    asked = {port for _, port, _ in places}
+    others = [one for one in target.net.allowed_tcp if one not in (22, target.tls.http_port, *asked)]
+    first = places[0][0] if places else ""
+    return [(host, port, address) for host, _, address in places if host == first for port in others]
 
 
 def _public_store() -> str:

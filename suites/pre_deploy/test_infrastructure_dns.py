@@ -10,8 +10,9 @@ import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.acme_facts import AcmeFacts
 from pytest_deploycheck.probes.dns import DnsFacts, Domain
-from pytest_deploycheck.probes.tls import TlsFacts
+from pytest_deploycheck.probes.tls import Served, TlsFacts
 from pytest_deploycheck.rules import caa
 from pytest_deploycheck.verdict import Reason
 
@@ -89,7 +90,7 @@ def test_dns_servers(dns_facts: DnsFacts, limits: Limits) -> None:
 @pytest.mark.smoke
 @pytest.mark.checklist("pre_deploy.infrastructure.dns", text=DNS)
 def test_dns_vouched_for(dns_facts: DnsFacts) -> None:
-    """DNSSEC, where there is any, is whole, and CAA, where there is any, lets the certificate's issuer issue."""
+    """DNSSEC, where there is any, is whole: resolvers that check vouch for the zone."""
     facts = dns_facts
     assert facts.domains, "no name was looked up"
     for domain in facts.domains:
@@ -97,17 +98,7 @@ def test_dns_vouched_for(dns_facts: DnsFacts) -> None:
         assert not secured.bogus, f"the signatures of {domain.zone} are bogus: resolvers that check refuse it"
         if facts.require_dnssec:
             assert secured.delegated is not False, f"{domain.zone} is not signed (dns.require_dnssec)"
-        if domain.caa is None:
-            assert not facts.require_caa, f"{domain.name} has no CAA (dns.require_caa)"
-        elif facts.issuers:
-            refusal = caa.refusal(domain.caa.properties, facts.issuers)
-            assert not refusal, f"CAA of {domain.caa.domain}: {refusal}, not {' or '.join(facts.issuers[:4])}"
     for domain in facts.domains:
-        if domain.caa is not None and not facts.issuers:
-            unproven(
-                Reason.NO_CONFIG,
-                "by which CAA name the certificates' issuer goes is not known; add dns.caa_issuers",
-            )
         secured = domain.secured
         if secured.delegated is None:
             unproven(
@@ -119,6 +110,27 @@ def test_dns_vouched_for(dns_facts: DnsFacts) -> None:
                     Reason.NO_EVIDENCE, "none of dns.resolvers validates; name one that does, such as 1.1.1.1"
                 )
             assert secured.authentic, f"{domain.zone} has a DS, but no resolver that validates vouches for it"
+
+
+@pytest.mark.smoke
+@pytest.mark.checklist("pre_deploy.infrastructure.dns", text=DNS)
+def test_dns_caa(dns_facts: DnsFacts, tls_facts: TlsFacts) -> None:
+    """CAA, where there is any, lets the authority issue that issued the certificate, so that it can be renewed."""
+    facts = dns_facts
+    assert facts.domains, "no name was looked up"
+    for domain in facts.domains:
+        if domain.caa is None:
+            assert not facts.require_caa, f"{domain.name} has no CAA (dns.require_caa)"
+            continue
+        shown = [one.chain[0].issuer for one in tls_facts.served if one.host == domain.name and one.chain]
+        issuers = facts.issuers or caa.names_of(shown)
+        if not issuers:
+            unproven(
+                Reason.NO_CONFIG,
+                f"by which CAA name {shown[0] if shown else 'the authority'} goes is not known; add dns.caa_issuers",
+            )
+        refusal = caa.refusal(domain.caa.properties, issuers)
+        assert not refusal, f"CAA of {domain.caa.domain}: {refusal}, and not {' or '.join(issuers[:4])}"
 
 
 @pytest.mark.checklist("pre_deploy.infrastructure.dns", text=DNS)
@@ -142,28 +154,56 @@ def test_dns_registration(dns_facts: DnsFacts, limits: Limits, now: datetime) ->
 
 @pytest.mark.smoke
 @pytest.mark.checklist("pre_deploy.infrastructure.dns", text=DNS)
-def test_dns_leads_to_the_server(dns_facts: DnsFacts, tls_facts: TlsFacts) -> None:
-    """At every address that a name leads to, somebody holds the key of a certificate for that name."""
-    names = {domain.name for domain in dns_facts.domains}
-    assert any(one.host in names and one.chain for one in tls_facts.served), (
-        "no name was met with a certificate"
-    )
+def test_dns_leads_to_the_server(dns_facts: DnsFacts, tls_facts: TlsFacts, acme_facts: AcmeFacts) -> None:
+    """Each address that a name leads to is this very server: it shows a certificate that is kept there.
+
+    Behind a CDN or a provider's balancer the certificate is theirs; that the right service stands behind is then
+    told by the release that answers (post_deploy.functional.health).
+    """
+    kept = {one.leaf.sha256 for one in acme_facts.stored}
+    theirs = dns_facts.proxied or acme_facts.renewer == "managed"
+    unmatched = []
     for domain in dns_facts.domains:
-        for address in sorted({address for answer in domain.answers for address in answer.addresses}):
-            met = [one for one in tls_facts.served if one.host == domain.name and one.address == address]
-            if not met and dns_facts.proxied:
-                continue  # a CDN has many addresses, and tells each asker of others
-            if not met:
+        met = _met(domain, tls_facts, dns_facts.proxied)
+        own = [one for one in met if one.chain and one.chain[0].sha256 in kept]
+        for one in met:
+            where = f"{domain.name} leads to {one.address}"
+            assert one.connected or one.no_route, f"{where}, where nobody answers: {one.error}"
+            if not one.chain:
+                continue
+            names = ", ".join(one.chain[0].names) or "nobody"
+            assert one.names_match, f"{where}, which is another server: its certificate is for {names}"
+            if theirs or one in own:
+                continue
+            assert not own, (
+                f"{where}, which is another server: it shows {one.chain[0].sha256[:12]}…, while {own[0].address} "
+                "shows the certificate that is kept on the server"
+            )
+            unmatched.append(where)
+        for one in met:
+            if one.no_route:
+                unproven(Reason.NO_ACCESS, f"{one.address} is out of reach from this machine: {one.error}")
+            if not one.chain:
                 unproven(
-                    Reason.NO_EVIDENCE, f"{domain.name} at {address}: no TLS endpoint was looked at there"
+                    Reason.NO_EVIDENCE, f"{domain.name} at {one.address} shows no certificate: {one.error}"
                 )
-            for one in met:
-                if one.no_route:
-                    unproven(Reason.NO_ACCESS, f"{address} is out of reach from this machine: {one.error}")
-                assert one.connected, f"{domain.name} leads to {address}, where nobody answers: {one.error}"
-                assert one.names_match, (
-                    f"{domain.name} leads to {address}, which is another server: its certificate is for {', '.join(one.chain[0].names) if one.chain else 'nobody'}"
-                )
+    if unmatched:
+        unproven(
+            Reason.NO_EVIDENCE,
+            f"{unmatched[0]}, but what it shows is in no certificate file of the server; see cert.files",
+        )
+
+
+def _met(domain: Domain, tls: TlsFacts, proxied: bool) -> list[Served]:
+    """Return what each address that a name leads to has served for it."""
+    found = []
+    for address in sorted({address for answer in domain.answers for address in answer.addresses}):
+        served = [one for one in tls.served if one.host == domain.name and one.address == address]
+        if not served and not proxied:  # a CDN has many addresses, and tells each asker of others
+            unproven(Reason.NO_EVIDENCE, f"{domain.name} at {address}: no TLS endpoint was looked at there")
+        found += served
+    assert found, f"{domain.name} was met at no address"
+    return found
 
 
 def _expected(address: str, expected: Collection[str]) -> bool:

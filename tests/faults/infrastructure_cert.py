@@ -20,6 +20,7 @@ from tests.faults.tools import edited
 
 CERT = "pre_deploy.infrastructure.cert"
 WIRE = "post_deploy.security.cert"
+INSTALLED = ("deploy.services.tls", "pre_deploy.infrastructure.dns")
 NEEDS = ("server",)
 LOOK = ("acme", "tls")
 
@@ -110,7 +111,7 @@ def short_lived(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate is of a staging authority", probes=LOOK, also=(WIRE,), needs=NEEDS)
+@fault(CERT, "the certificate is of a staging authority", probes=LOOK, also=(WIRE, *INSTALLED), needs=NEEDS)
 @contextmanager
 def staging_issuer(demo: Deployment) -> Iterator[None]:
     """Forget to leave the staging environment of Let's Encrypt."""
@@ -127,7 +128,7 @@ def staging_directory(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "another authority than the allowed ones", probes=LOOK, also=(WIRE,), needs=NEEDS)
+@fault(CERT, "another authority than the allowed ones", probes=LOOK, also=(WIRE, *INSTALLED), needs=NEEDS)
 @contextmanager
 def other_issuer(demo: Deployment) -> Iterator[None]:
     """Keep a certificate of an authority that the target file does not name."""
@@ -135,7 +136,7 @@ def other_issuer(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate on disk is newer than the served one", probes=LOOK, needs=NEEDS)
+@fault(CERT, "the certificate on disk is newer than the served one", probes=LOOK, also=INSTALLED, needs=NEEDS)
 @contextmanager
 def not_reloaded(demo: Deployment) -> Iterator[None]:
     """Renew without reloading the edge."""
@@ -143,7 +144,7 @@ def not_reloaded(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate on disk is for another name", probes=LOOK, needs=NEEDS)
+@fault(CERT, "the certificate on disk is for another name", probes=LOOK, also=INSTALLED, needs=NEEDS)
 @contextmanager
 def other_name(demo: Deployment) -> Iterator[None]:
     """Keep a certificate of another host only."""
@@ -245,7 +246,14 @@ def no_hook(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the folder holds no certificate", probes=LOOK, needs=NEEDS, becomes=Verdict.UNPROVEN)
+@fault(
+    CERT,
+    "the folder holds no certificate",
+    probes=LOOK,
+    also=INSTALLED,
+    needs=NEEDS,
+    becomes=Verdict.UNPROVEN,
+)
 @contextmanager
 def empty_folder(demo: Deployment) -> Iterator[None]:
     """Look into a folder in which nothing was obtained."""

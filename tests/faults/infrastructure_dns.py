@@ -14,6 +14,8 @@ from tests.faults.harness import fault
 from tests.faults.tools import edited, reloaded, stopped
 
 DNS = "pre_deploy.infrastructure.dns"
+CERT = "post_deploy.security.cert"
+OBTAINED = "pre_deploy.infrastructure.cert"
 TLS = "deploy.services.tls"
 NAMES: dict[str, Any] = {"probes": ("dns",), "needs": ("dns",)}
 APEX = "@ A 127.0.0.1"
@@ -189,7 +191,7 @@ def one_resolver(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(DNS, "nobody answers at one address", probes=("dns", "tls"), also=(TLS,), needs=("dns",))
+@fault(DNS, "nobody answers at one address", probes=("dns", "tls"), also=(TLS, OBTAINED), needs=("dns",))
 @contextmanager
 def dead_address(demo: Deployment) -> Iterator[None]:
     """Lead to an address that is expected, and where nothing listens."""
@@ -200,13 +202,40 @@ def dead_address(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(DNS, "the right address is another machine", probes=("dns", "tls"), also=(TLS,), needs=("dns",))
+@fault(
+    DNS,
+    "the right address is another machine",
+    probes=("dns", "tls"),
+    also=(TLS, CERT, OBTAINED),
+    needs=("dns",),
+)
 @contextmanager
 def wrong_machine(demo: Deployment) -> Iterator[None]:
     """Lead to an address that is expected, and that somebody else has got meanwhile."""
+    with other_machine(demo, names=("shop.example",)):
+        yield
+
+
+@fault(
+    DNS,
+    "another machine has a certificate of ours",
+    probes=("dns", "tls"),
+    also=(TLS, CERT, OBTAINED),
+    needs=("dns",),
+)
+@contextmanager
+def our_name(demo: Deployment) -> Iterator[None]:
+    """Lead to a machine that was the server once, and still has the names."""
+    with other_machine(demo):
+        yield
+
+
+@contextmanager
+def other_machine(demo: Deployment, **leaf_options: Any) -> Iterator[None]:
+    """Lead to one more address, expected, at which somebody else serves some certificate."""
     files = certs.Files.of(demo.world)
     issuer = certs.authority("Somebody's CA")
-    leaf, key = certs.leaf(issuer, names=("shop.example",))
+    leaf, key = certs.leaf(issuer, **leaf_options)
     files.edge.with_name("other.pem").write_bytes(leaf + issuer.pem())
     files.edge.with_name("other.key").write_bytes(key)
     port, folder = demo.world.port("edge"), files.edge.parent

@@ -18,7 +18,9 @@ from tests.faults.tools import edited, reloaded, switched
 
 CERT = "post_deploy.security.cert"
 OBTAINED = "pre_deploy.infrastructure.cert"
+INSTALLED = (OBTAINED, "deploy.services.tls", "pre_deploy.infrastructure.dns")
 """Its look-alike: what is served is not what is kept on the server."""
+HARDENED = "pre_deploy.security.tls"
 HEADERS = "post_deploy.security.headers"
 RATE = "post_deploy.security.rate_limit"
 AUTHZ = "post_deploy.security.authz"
@@ -64,7 +66,7 @@ def _leaf(issuer: certs.Issuer, **options: Any) -> bytes:
     return leaf + key
 
 
-@fault(CERT, "the certificate has expired", probes=("tls", "tls_scan"), also=(OBTAINED,))
+@fault(CERT, "the certificate has expired", probes=("tls", "tls_scan"), also=INSTALLED)
 @contextmanager
 def expired(demo: Deployment) -> Iterator[None]:
     """Serve a certificate that ended yesterday."""
@@ -73,7 +75,7 @@ def expired(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate is for another name", probes=("tls", "tls_scan"), also=(OBTAINED,))
+@fault(CERT, "the certificate is for another name", probes=("tls", "tls_scan"), also=INSTALLED)
 @contextmanager
 def wrong_name(demo: Deployment) -> Iterator[None]:
     """Serve a certificate of another host."""
@@ -81,7 +83,7 @@ def wrong_name(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the authority is unknown", probes=("tls", "tls_scan"), also=(OBTAINED,))
+@fault(CERT, "the authority is unknown", probes=("tls", "tls_scan"), also=INSTALLED)
 @contextmanager
 def untrusted(demo: Deployment) -> Iterator[None]:
     """Serve a certificate of an authority that nobody trusts."""
@@ -89,7 +91,7 @@ def untrusted(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the intermediate is missing", probes=("tls", "tls_scan"), also=(OBTAINED,))
+@fault(CERT, "the intermediate is missing", probes=("tls", "tls_scan"), also=INSTALLED)
 @contextmanager
 def no_intermediate(demo: Deployment) -> Iterator[None]:
     """Serve the leaf alone: browsers may know the rest, phones do not."""
@@ -97,7 +99,7 @@ def no_intermediate(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate lives 400 days", probes=("tls", "tls_scan"), also=(OBTAINED,))
+@fault(CERT, "the certificate lives 400 days", probes=("tls", "tls_scan"), also=INSTALLED)
 @contextmanager
 def too_long(demo: Deployment) -> Iterator[None]:
     """Serve a certificate that lives longer than clients accept."""
@@ -105,7 +107,7 @@ def too_long(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate ends soon", probes=("tls", "tls_scan"), also=(OBTAINED,))
+@fault(CERT, "the certificate ends soon", probes=("tls", "tls_scan"), also=INSTALLED)
 @contextmanager
 def ends_soon(demo: Deployment) -> Iterator[None]:
     """Serve a certificate in the last tenth of its life."""
@@ -114,7 +116,7 @@ def ends_soon(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "old TLS versions are on", probes=("tls_scan",))
+@fault(CERT, "old TLS versions are on", probes=("tls_scan",), also=(HARDENED,))
 @contextmanager
 def old_versions(demo: Deployment) -> Iterator[None]:
     """Let nginx speak TLS 1.1, for which OpenSSL's own security level has to be lowered."""
@@ -380,7 +382,7 @@ def web_high(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "the certificate is self-signed", probes=("tls", "tls_scan"), also=(OBTAINED,))
+@fault(CERT, "the certificate is self-signed", probes=("tls", "tls_scan"), also=INSTALLED)
 @contextmanager
 def self_signed(demo: Deployment) -> Iterator[None]:
     """Serve a certificate that vouches for itself."""
@@ -389,7 +391,7 @@ def self_signed(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "another curve is offered", probes=("tls_scan",))
+@fault(CERT, "another curve is offered", probes=("tls_scan",), also=(HARDENED,))
 @contextmanager
 def other_curve(demo: Deployment) -> Iterator[None]:
     """Offer what OpenSSL would by default."""
@@ -397,7 +399,7 @@ def other_curve(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(CERT, "TLS 1.3 is off", probes=("tls_scan",))
+@fault(CERT, "TLS 1.3 is off", probes=("tls_scan",), also=(HARDENED,))
 @contextmanager
 def no_tls13(demo: Deployment) -> Iterator[None]:
     """Stay with the protocol of 2008."""
