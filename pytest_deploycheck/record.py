@@ -143,8 +143,11 @@ def loads(text: str, where: str) -> Record:
     return Record(**{name: value for name, value in values.items() if name in names})
 
 
-def read(path: Path) -> Record:
-    """Read a record from `evidence.json` or from the data embedded in `report.html`."""
+def read(path: Path, *, facts: bool = False) -> Record:
+    """Read a record from `evidence.json` or from the data embedded in `report.html`.
+
+    facts: refuse one without its facts, as a heavy page embeds it.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -152,7 +155,10 @@ def read(path: Path) -> Record:
     marker = 'id="deploycheck-data">'
     if marker in text:
         text = text.split(marker, 1)[1].split("</script>", 1)[0]
-    return loads(text, str(path))
+    found = loads(text, str(path))
+    if facts and any(seen["digest"] and seen["facts"] is None for seen in found.observations):
+        raise RecordError(f"{path}: leaves the facts to evidence.json; give that file of the same bundle")
+    return found
 
 
 def compare(now: Record, before: Record) -> dict[str, Any]:

@@ -14,10 +14,12 @@ from typing import Any, ClassVar
 
 from pytest_deploycheck.reports import words
 from pytest_deploycheck.reports.plots import Figure, figure
-from pytest_deploycheck.reports.text import EXCERPT_BYTES, bounded
+from pytest_deploycheck.reports.text import EXCERPT_BYTES, bounded, one_line
 
 DEEPEST = 8
-_WIDEST_TABLE = 5
+_WIDEST_TABLE = 7
+_FEWEST_ALIKE = 3
+_FEWEST_RUN = 4
 _LONGEST_CELL = 48
 _LONGEST_INLINE = 96
 _LONGEST_RUN = 160
@@ -25,10 +27,14 @@ _LONGEST_RUN = 160
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much of a value is shown: bytes of one string, entries of one list or mapping."""
+    """How much of a value is shown: bytes of one string, entries of one list or mapping.
+
+    Of entries that each need a paragraph `long` are shown in full, the others by their names.
+    """
 
     excerpt: int = EXCERPT_BYTES
     entries: int = 60
+    long: int = 12
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Fields:
-    """Named values in the probe's order; `more` says what was left out, `run` that they fit in a line or two."""
+    """Named values in the probe's order; `more` says what was left out, `run` that most fit in a line or two."""
 
     entries: tuple[tuple[str, Node], ...]
     more: str = ""
@@ -71,6 +77,16 @@ class Entries:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """A list of `count` like entries: the fields that are the same in all of them once, then what differs."""
+
+    count: int
+    same: Fields
+    rest: Node | None
+    kind: ClassVar[str] = "alike"
+
+
+@dataclass(frozen=True)
 class Plot:
     """A plot, drawn, with its text equivalent."""
 
@@ -78,7 +94,7 @@ class Plot:
     kind: ClassVar[str] = "plot"
 
 
-Node = Text | Fields | Table | Entries | Plot
+Node = Text | Fields | Table | Entries | Alike | Plot
 
 
 def tree(value: Any, bounds: Bounds | None = None, *, unit: str = "", depth: int = 0) -> Node:
@@ -90,6 +106,8 @@ def tree(value: Any, bounds: Bounds | None = None, *, unit: str = "", depth: int
         return _fields(value, bounds, depth) if depth < DEEPEST else _deep(value, bounds)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return _list(value, bounds, unit, depth) if depth < DEEPEST else _deep(value, bounds)
+    if value == "":
+        return Text("none")
     # Among many entries the exact number of bytes is noise; it is in the data.
     rough = unit == "bytes" and depth > 1 and _numeric(value)
     shown, note = bounded(words.size(value) if rough else words.quantity(value, unit), bounds.excerpt)
@@ -109,8 +127,8 @@ def _fields(value: Mapping[str, Any], bounds: Bounds, depth: int) -> Node:
 def _list(value: Sequence[Any], bounds: Bounds, unit: str, depth: int) -> Node:
     if not value:
         return Text("none")
-    if all(isinstance(entry, Mapping) for entry in value) and (table := _table(value, bounds)) is not None:
-        return table
+    if all(isinstance(entry, Mapping) for entry in value):
+        return _records(value, bounds, depth)
     if (pairs := _pairs(value, bounds, depth)) is not None:
         return pairs
     nodes = tuple(tree(entry, bounds, unit=unit, depth=depth + 1) for entry in value[: bounds.entries])
@@ -118,15 +136,50 @@ def _list(value: Sequence[Any], bounds: Bounds, unit: str, depth: int) -> Node:
     if len(texts) == len(nodes) and sum(map(len, texts)) + 2 * len(texts) <= _LONGEST_INLINE:
         more = _more(len(value), bounds)
         return Text(", ".join(texts) + (f" … {more}" if more else ""))
-    return Entries(tuple(map(_running, nodes)), _more(len(value), bounds))
+    return Entries(nodes, _more(len(value), bounds))
+
+
+def _records(value: Sequence[Mapping[str, Any]], bounds: Bounds, depth: int) -> Node:
+    """Return a list of mappings: what all have in common said once, the rest as a table or one by one."""
+    if (same := _same(value)) and (fields := _fields(same, bounds, depth + 1)):
+        assert isinstance(fields, Fields)
+        rest = [{name: e for name, e in entry.items() if name not in same} for entry in value]
+        return Alike(len(value), _run(fields), _records(rest, bounds, depth) if rest[0] else None)
+    if (table := _table(value, bounds)) is not None:
+        return table
+    nodes = tuple(_running(tree(entry, bounds, depth=depth + 1)) for entry in value[: bounds.long])
+    names = ", ".join(_name(entry) for entry in value[bounds.long : bounds.long + bounds.entries])
+    more = f"{len(value) - bounds.long} more, {len(value)} in all: {names}" if names else ""
+    return Entries(nodes, more)
+
+
+def _same(value: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the fields that are equal in all of several entries of one shape."""
+    names = tuple(value[0])
+    if len(value) < _FEWEST_ALIKE or any(tuple(entry) != names for entry in value):
+        return {}
+    return {
+        name: value[0][name]
+        for name in names
+        if not (isinstance(value[0][name], Mapping) and "plot" in value[0][name])
+        and all(entry[name] == value[0][name] for entry in value)
+    }
+
+
+def _name(entry: Mapping[str, Any]) -> str:
+    """Return what tells an entry from the others in one word: its first plain value."""
+    plain = (v for v in entry.values() if isinstance(v, (str, int, float)) and not isinstance(v, bool))
+    return one_line(str(next(plain, "unnamed")), _LONGEST_CELL)
 
 
 def _running(node: Node) -> Node:
     """Mark an entry whose fields are all short, so that many such entries stay readable."""
-    if isinstance(node, Fields) and len(node.entries) > 1:
-        short = (isinstance(v, Text) and not v.block and len(v.text) <= _LONGEST_RUN for _, v in node.entries)
-        return replace(node, run=all(short))
-    return node
+    return _run(node) if isinstance(node, Fields) and len(node.entries) > 1 else node
+
+
+def _run(node: Fields) -> Fields:
+    short = [isinstance(v, Text) and not v.block and len(v.text) <= _LONGEST_RUN for _, v in node.entries]
+    return replace(node, run=all(short) or sum(short) >= _FEWEST_RUN)
 
 
 def _pairs(value: Sequence[Any], bounds: Bounds, depth: int) -> Fields | None:

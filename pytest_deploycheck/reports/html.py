@@ -34,15 +34,17 @@ LARGEST_PAGE = 10_000_000
 
 def render(record: Record) -> str:
     """Return the page of a record as text that encodes to UTF-8."""
-    data = json.dumps(record)
-    page = _render(record, data, Bounds())
+    page = _render(record, Bounds())
     if len(page) > LARGEST_PAGE:
-        page = _render(record, data, Bounds(excerpt=512, entries=12))
+        page = _render(record, Bounds(excerpt=512, entries=12, long=4))
     return page
 
 
-def _render(record: Record, data: str, bounds: Bounds) -> str:
+def _render(record: Record, bounds: Bounds) -> str:
     shown = view(record)
+    whole = json.dumps(record)
+    light = json.light(record)
+    data = json.dumps(light) if light else whole
     anchors = Anchors([item.anchor for item in shown.items])
     observations = [
         {**seen, "anchor": anchors.make(f"probe.{seen['probe']}"), "node": node, "plots": _plots(node)}
@@ -66,8 +68,9 @@ def _render(record: Record, data: str, bounds: Bounds) -> str:
             style=Markup(style),  # noqa: S704 - made of our own template and escaped names only
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             data=Markup(data),  # noqa: S704 - json.dumps escapes <, > and &
-            data_sha256=hashlib.sha256(data.encode()).hexdigest(),
-            data_bytes=len(data),
+            whole_sha256=hashlib.sha256(whole.encode()).hexdigest(),
+            whole_bytes=len(whole),
+            light=light is not None,
             excerpt=lambda text: bounded(str(text), bounds.excerpt),
         )
     )
@@ -83,6 +86,8 @@ def _plots(node: facts.Node | None) -> int:
         return sum(_plots(entry) for _, entry in node.entries)
     if isinstance(node, facts.Entries):
         return sum(_plots(entry) for entry in node.entries)
+    if isinstance(node, facts.Alike):
+        return _plots(node.rest)
     return int(isinstance(node, facts.Plot))
 
 

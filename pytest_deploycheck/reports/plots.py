@@ -1,13 +1,13 @@
-"""Plots as inline SVG, each with the words and numbers that say the same.
+"""Plots with the words and numbers that say the same.
 
-Geometry stands in presentation attributes and colours have defaults there, so that a plot can be read
-where style sheets are refused. No plot marks anything by colour alone.
+No plot marks anything by colour alone, and each says in words what its limit is and which side of it is
+good.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -15,30 +15,61 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pytest_deploycheck.reports import words
-from pytest_deploycheck.reports.text import one_line, visible
+from pytest_deploycheck.reports import svg, words
+from pytest_deploycheck.reports.svg import WIDTH
+from pytest_deploycheck.reports.text import one_line
 
-WIDTH = 360
 _MOST_POINTS = 160
 _MOST_ROWS = 24
+_NOTHING = Markup("")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawn plot: `summary` and the table (`columns`, `rows`) are its text equivalent."""
+    """A drawn plot: `summary` and the table (`columns`, `rows`) are its text equivalent.
+
+    A plot of bars is its own table: `bars` holds one drawing for each row, and `svg` is empty.
+    """
 
     title: str
     summary: str
-    svg: Markup
+    svg: Markup = _NOTHING
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    bars: tuple[Markup, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit of a plot, and the words for it."""
+
+    value: float
+    unit: str
+
+    @property
+    def label(self) -> str:
+        """The words beside the line."""
+        return "limit"
+
+    def beyond(self, value: float) -> bool:
+        """Whether a value is on the wrong side."""
+        return value > self.value
+
+    def summary(self, beyond: int, of: int | None = None) -> str:
+        """Say the limit and how many values are beyond it."""
+        share = f"{beyond} of {of}" if of is not None else str(beyond)
+        return f" Limit {_quantity(self.value, self.unit)}: {share} above it."
 
 
 def figure(facts: Mapping[str, Any]) -> Figure | None:
     """Draw a plot found in facts, or return None if this is none or its numbers cannot be drawn."""
-    draw = {"histogram": _histogram, "bars": _bars, "series": _series, "span": _span}.get(
-        str(facts.get("plot"))
-    )
+    drawers: dict[str, Callable[[Mapping[str, Any]], Figure]] = {
+        "histogram": _histogram,
+        "bars": _bars,
+        "series": _series,
+        "span": _span,
+    }
+    draw = drawers.get(str(facts.get("plot")))
     if draw is None:
         return None
     try:
@@ -47,71 +78,23 @@ def figure(facts: Mapping[str, Any]) -> Figure | None:
         return None
 
 
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(value)
-    return float(value)
-
-
-def _limit(facts: Mapping[str, Any]) -> float | None:
-    return None if facts.get("limit") is None else _finite(facts["limit"])
-
-
-def _quantity(value: float, unit: str) -> str:
-    return words.quantity(value, {"ratio": "", "seconds": "s"}.get(unit, unit))
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "pt") -> Markup:
-    return Markup('<text class="{}" x="{:.1f}" y="{:.1f}" text-anchor="{}" font-size="11">{}</text>').format(
-        kind, x, y, anchor, visible(text)
-    )
-
-
-def _rect(x: float, y: float, width: float, height: float, kind: str = "pb", fill: str = "#3f6fa8") -> Markup:
-    return Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" fill="{}"/>').format(
-        kind, x, y, max(width, 0), max(height, 0), fill
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str = "pa") -> Markup:
-    dash = Markup(' stroke-dasharray="5 3" stroke-width="1.5"') if kind == "pl" else Markup("")
-    return Markup(
-        '<line class="{}" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" stroke="currentColor"{}/>'
-    ).format(kind, x1, y1, x2, y2, dash)
-
-
-def _svg(height: float, title: str, summary: str, parts: Sequence[Markup]) -> Markup:
-    return Markup('<svg class="plot" role="img" viewBox="0 0 {} {:.0f}" aria-label="{}">{}</svg>').format(
-        WIDTH, height, visible(f"{title}. {summary}"), Markup("").join(parts)
-    )
-
-
 def _bars(facts: Mapping[str, Any]) -> Figure:
     unit, limit = _unit(facts), _limit(facts)
-    bars = [(one_line(str(name)), _finite(value)) for name, value in facts["bars"]]
-    shown = bars[:_MOST_ROWS]
-    top = max([value for _, value in bars] + [limit or 0, 0]) * 1.08 or 1.0
-    parts = []
-    for place, (name, value) in enumerate(shown):
-        y = 30 * place
-        parts += [
-            _text(0, y + 11, one_line(name, 48 - len(_quantity(value, unit)))),
-            _text(WIDTH, y + 11, _quantity(value, unit), "end"),
-            _rect(0, y + 16, WIDTH, 7, "pt0", "#d8dde3"),
-            _rect(0, y + 16, WIDTH * max(value, 0) / top, 7),
-        ]
-    height = 30 * len(shown)
-    summary = f"{words.plural(len(bars), 'value')}, highest {_quantity(max(v for _, v in bars), unit)}."
+    bars = [(one_line(str(name), 120), _finite(value)) for name, value in facts["bars"]]
+    highest = max(value for _, value in bars)
+    top = max(highest, limit.value if limit else 0, 0) * 1.02 or 1.0
+    summary = f"{words.plural(len(bars), 'value')}, highest {_quantity(highest, unit)}."
+    mark = None
     if limit is not None:
-        above = sum(value > limit for _, value in bars)
-        summary += f" Limit {_quantity(limit, unit)}: {above} of {len(bars)} above it."
-        x = WIDTH * max(limit, 0) / top
-        parts += [_line(x, 30 * place + 13, x, 30 * place + 26, "pl") for place in range(len(shown))]
-        parts.append(_text(min(x, WIDTH - 4), height + 8, "limit", "end"))
-        height += 12
-    title = one_line(str(facts["title"]))
-    rows = tuple((name, _quantity(value, unit)) for name, value in shown)
-    return Figure(title, summary, _svg(height, title, summary, parts), ("", "value"), rows)
+        summary += limit.summary(sum(limit.beyond(value) for _, value in bars), len(bars))
+        mark = max(limit.value, 0) / top
+    shown = bars[:_MOST_ROWS]
+    return Figure(
+        one_line(str(facts["title"])),
+        summary,
+        rows=tuple((name, _quantity(value, unit)) for name, value in shown),
+        bars=tuple(svg.bar(max(value, 0) / top, mark) for _, value in shown),
+    )
 
 
 def _histogram(facts: Mapping[str, Any]) -> Figure:
@@ -120,28 +103,31 @@ def _histogram(facts: Mapping[str, Any]) -> Figure:
     total = sum(count for _, count in buckets)
     top = max(count for _, count in buckets) or 1
     step, base = WIDTH / len(buckets), 122
+    heights = [(base - 18) * count / top for _, count in buckets]
+    parts = [
+        svg.text(0, 10, f"{top} in the fullest"),
+        svg.line(0, base, WIDTH, base),
+        svg.boxes((n * step + 1, base - height, step - 2, height) for n, height in enumerate(heights)),
+    ]
     every = math.ceil(len(buckets) / 9)
-    parts = [_text(0, 10, f"{top} in the fullest"), _line(0, base, WIDTH, base)]
-    for place, (edge, count) in enumerate(buckets):
-        height = (base - 18) * count / top
-        parts.append(_rect(place * step + 1, base - height, step - 2, height))
+    for place, (edge, _) in enumerate(buckets):
         if place % every == every - 1 or len(buckets) <= 9:
-            parts.append(_text((place + 1) * step, base + 13, words.number(edge), "end"))
+            parts.append(svg.text((place + 1) * step, base + 13, words.number(edge), "end"))
     summary = f"{words.plural(total, 'value')}"
     for share in (0.5, 0.95, 0.99):
         if total and (reached := _quantile(buckets, total, share)) is not None:
             summary += f", {share * 100:.0f} % at or below {_quantity(reached, unit)}"
     summary += "."
     if limit is not None:
-        above = sum(count for (low, _), (_, count) in pairwise(buckets) if low >= limit)
-        summary += f" Limit {_quantity(limit, unit)}: {above} above it."
-        x = step * _ordinal(buckets, limit)
-        parts += [_line(x, 14, x, base, "pl"), _text(min(x, WIDTH) - 4, 24, "limit", "end")]
-    title = one_line(str(facts["title"]))
-    rows = tuple((f"at most {_quantity(edge, unit)}", str(count)) for edge, count in buckets)
+        above = sum(count for (low, _), (_, count) in pairwise(buckets) if low >= limit.value)
+        summary += limit.summary(above)
+        x = step * _ordinal(buckets, limit.value)
+        parts += [svg.line(x, 14, x, base, "pl"), svg.text(min(x, WIDTH) - 4, 24, limit.label, "end")]
     axis = f"upper edge of each bucket{_in(unit)}"
-    parts.append(_text(0, base + 28, axis, kind="pt pm"))
-    return Figure(title, summary, _svg(base + 33, title, summary, parts), ("", "count"), rows[:_MOST_ROWS])
+    parts.append(svg.text(0, base + 28, axis, kind="pm"))
+    rows = tuple((f"at most {_quantity(edge, unit)}", str(count)) for edge, count in buckets)
+    title = one_line(str(facts["title"]))
+    return Figure(title, summary, svg.drawing(base + 33, parts), ("", "count"), rows[:_MOST_ROWS])
 
 
 def _quantile(buckets: Sequence[tuple[float, int]], total: int, share: float) -> float | None:
@@ -168,23 +154,19 @@ def _series(facts: Mapping[str, Any]) -> Figure:
     points = [(_finite(at), _finite(value)) for at, value in facts["points"]]
     values = sorted(value for _, value in points)
     first, last = points[0][0], points[-1][0]
-    low, high = min(values[0], limit or 0, 0), max(values[-1], limit or 0, 0)
+    line = limit.value if limit else 0
+    low, high = min(values[0], line, 0), max(values[-1], line, 0)
     high += 0 if high > low else 1
     high += (high - low) * 0.05
-    base, left = 122.0, 0.0
-    width = (last - first) or 1.0
+    base, width = 122.0, (last - first) or 1.0
 
-    def place(at: float, value: float) -> str:
-        x, y = left + (WIDTH - left) * (at - first) / width, base - (base - 16) * (value - low) / (high - low)
-        return f"{x:.1f},{y:.1f}"
+    def level(value: float) -> float:
+        return base - (base - 16) * (value - low) / (high - low)
 
-    drawn = " ".join(place(at, value) for at, value in _thinned(points))
     parts = [
-        _line(0, base, WIDTH, base),
-        Markup('<polyline class="ps" fill="none" stroke="#3f6fa8" stroke-width="1.5" points="{}"/>').format(
-            drawn
-        ),
-        _text(0, 10, _quantity(values[-1], unit) + " highest"),
+        svg.line(0, base, WIDTH, base),
+        svg.curve((WIDTH * (at - first) / width, level(value)) for at, value in _thinned(points)),
+        svg.text(0, 10, _quantity(values[-1], unit) + " highest"),
     ]
     summary = (
         f"{words.plural(len(points), 'value')} over {words.duration(last - first)}: lowest "
@@ -192,17 +174,15 @@ def _series(facts: Mapping[str, Any]) -> Figure:
         f"{_quantity(values[-1], unit)}, last {_quantity(points[-1][1], unit)}."
     )
     if limit is not None:
-        above = sum(value > limit for value in values)
-        summary += f" Limit {_quantity(limit, unit)}: {above} of {len(values)} above it."
-        y = base - (base - 16) * (limit - low) / (high - low)
-        parts += [_line(0, y, WIDTH, y, "pl"), _text(WIDTH, y - 3, "limit", "end")]
+        summary += limit.summary(sum(map(limit.beyond, values)), len(values))
+        y = level(limit.value)
+        parts += [svg.line(0, y, WIDTH, y, "pl"), svg.text(WIDTH, y - 3, limit.label, "end")]
     start = words.moment(facts["start"]) if facts.get("start") else "start"
     parts += [
-        _text(0, base + 14, start, kind="pt pm"),
-        _text(WIDTH, base + 14, f"+ {words.duration(last - first)}", "end", "pt pm"),
+        svg.text(0, base + 14, start, kind="pm"),
+        svg.text(WIDTH, base + 14, f"+ {words.duration(last - first)}", "end", "pm"),
     ]
-    title = one_line(str(facts["title"]))
-    return Figure(title, summary, _svg(base + 20, title, summary, parts))
+    return Figure(one_line(str(facts["title"])), summary, svg.drawing(base + 20, parts))
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -231,16 +211,31 @@ def _span(facts: Mapping[str, Any]) -> Figure:
         left = words.duration((end - mark).total_seconds())
         summary = f"{left} of {words.duration(length)} left ({(1 - passed) * 100:.0f} %)."
     parts = [
-        _rect(0, 16, WIDTH, 9, "pt0", "#d8dde3"),
-        _rect(0, 16, x, 9),
-        _line(x, 11, x, 30, "px"),
-        _text(min(max(x, 14), WIDTH - 14), 9, "now", "middle"),
-        _text(0, 41, words.moment(facts["start"])[:10], kind="pt pm"),
-        _text(WIDTH, 41, words.moment(facts["end"])[:10], "end", "pt pm"),
+        svg.boxes([(0, 16, WIDTH, 9)], "pt0", "#d8dde3"),
+        svg.boxes([(0, 16, x, 9)]),
+        svg.line(x, 11, x, 30, "px"),
+        svg.text(min(max(x, 14), WIDTH - 14), 9, "now", "middle"),
+        svg.text(0, 41, words.moment(facts["start"])[:10], kind="pm"),
+        svg.text(WIDTH, 41, words.moment(facts["end"])[:10], "end", "pm"),
     ]
-    title = one_line(str(facts["title"]))
     summary += f" From {words.moment(facts['start'])} to {words.moment(facts['end'])}."
-    return Figure(title, summary, _svg(46, title, summary, parts))
+    return Figure(one_line(str(facts["title"])), summary, svg.drawing(46, parts))
+
+
+def _limit(facts: Mapping[str, Any]) -> Limit | None:
+    return None if facts.get("limit") is None else Limit(_finite(facts["limit"]), _unit(facts))
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(value)
+    return float(value)
+
+
+def _quantity(value: float, unit: str) -> str:
+    if unit == "ratio":
+        return f"{value * 100:.3g} %"
+    return words.quantity(value, {"seconds": "s"}.get(unit, unit))
 
 
 def _unit(facts: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_deploycheck.plots import Bars
 from pytest_deploycheck.record import jsonable
-from pytest_deploycheck.reports.facts import Bounds, Entries, Fields, Plot, Table, Text, tree
+from pytest_deploycheck.reports.facts import Alike, Bounds, Entries, Fields, Plot, Table, Text, tree
 
 from .world import FACTS
 
@@ -35,10 +35,10 @@ def test_entries_of_one_shape_become_a_table() -> None:
 
 
 def test_entries_with_long_or_many_or_other_fields_do_not() -> None:
-    """Long cells, more than five columns, nested values and differing shapes are listed instead."""
+    """Long cells, more than seven columns, nested values and differing shapes are listed instead."""
     for rows in (
         [{"a": "x" * 60}],
-        [{str(n): n for n in range(6)}],
+        [{str(n): n for n in range(8)}],
         [{"a": {"b": 1}}],
         [{"a": 1}, {"b": 1}],
         [{"a": "line\nline"}],
@@ -47,13 +47,35 @@ def test_entries_with_long_or_many_or_other_fields_do_not() -> None:
 
 
 def test_entries_with_many_short_fields_run_in_lines() -> None:
-    """Six short fields an entry are run together, while a nested or long one keeps its fields apart."""
-    short = tree([{str(n): n for n in range(6)}, {str(n): n for n in range(7)}])
+    """Short fields are run together, beside a long one too; one or two beside a long one stand apart."""
+    short = tree([{str(n): n for n in range(6)}, {**{str(n): n for n in range(7)}, "b": {"c": 1}}])
     assert isinstance(short, Entries)
     assert [isinstance(entry, Fields) and entry.run for entry in short.entries] == [True, True]
     long = tree([{"a": 1, "b": "x" * 200}, {"a": 1, "b": {"c": 1}}])
     assert isinstance(long, Entries)
     assert [isinstance(entry, Fields) and entry.run for entry in long.entries] == [False, False]
+
+
+def test_what_all_entries_have_in_common_is_said_once() -> None:
+    """Fields that are equal in three entries or more stand before the table of those that differ."""
+    rows = [{"name": f"app{n}", "limit_bytes": 1024, "error": "", "used_bytes": n} for n in range(3)]
+    same = Fields((("limit", Text("1 KiB")), ("error", Text("none"))), run=True)
+    rest = Table(("name", "used"), (("app0", "0 B"), ("app1", "1 B"), ("app2", "2 B")))
+    assert tree(rows) == Alike(3, same, rest)
+    assert isinstance(tree(rows[:2]), Table), "two entries are quickly compared"
+    assert tree([{"a": 1}] * 4) == Alike(4, Fields((("a", Text("1")),), run=True), None)
+    assert isinstance(tree([*rows, {"name": "other"}]), Entries), (
+        "entries of another shape have nothing in common"
+    )
+
+
+def test_what_an_entry_is_called_stays_when_it_is_not_shown() -> None:
+    """Of many long entries the first are shown in full and the others named."""
+    rows = [{"name": f"rule {n}", "query": "x" * 100 + str(n)} for n in range(5)]
+    node = tree(rows, Bounds(long=3))
+    assert isinstance(node, Entries)
+    assert len(node.entries) == 3
+    assert node.more == "2 more, 5 in all: rule 3, rule 4"
 
 
 def test_short_lists_stand_on_one_line() -> None:
@@ -115,7 +137,7 @@ def test_deep_nesting_ends_in_an_excerpt() -> None:
 @given(JSON)
 def test_any_json_value_can_be_shown(value: Any) -> None:
     """No JSON value is refused."""
-    assert tree(value).kind in ("text", "fields", "table", "entries", "plot")
+    assert tree(value).kind in ("text", "fields", "table", "entries", "alike", "plot")
 
 
 def test_the_worlds_facts_hold_every_kind_of_node() -> None:
@@ -126,7 +148,10 @@ def test_the_worlds_facts_hold_every_kind_of_node() -> None:
         kinds.add(node.kind)
         for entry in getattr(node, "entries", ()):
             walk(entry[1] if isinstance(entry, tuple) else entry)
+        if isinstance(node, Alike):
+            walk(node.same)
+            walk(node.rest)
 
     for facts in FACTS.values():
         walk(tree(jsonable(facts)))
-    assert kinds == {"text", "fields", "table", "entries", "plot"}
+    assert kinds == {"text", "fields", "table", "entries", "alike", "plot"}

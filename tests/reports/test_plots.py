@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pytest_deploycheck.plots import Bars, Histogram, Series, Span
 from pytest_deploycheck.record import jsonable
-from pytest_deploycheck.reports.plots import WIDTH, Figure, figure
+from pytest_deploycheck.reports.plots import Figure, figure
+from pytest_deploycheck.reports.svg import WIDTH, number
 
 from .pages import parsed
 
@@ -30,10 +31,10 @@ def test_bars_name_each_value_and_count_those_above_the_limit() -> None:
     made = drawn(Bars("Latency", "s", (("GET /a", 0.5), ("GET /b", 2.0)), limit=1.0))
     assert made.summary == "2 values, highest 2 s. Limit 1 s: 1 of 2 above it."
     assert made.rows == (("GET /a", "500 ms"), ("GET /b", "2 s"))
-    widths = [float(w) for w in re.findall(r'class="pb"[^>]* width="([\d.]+)"', made.svg)]
-    assert widths[1] == pytest.approx(4 * widths[0], abs=0.3)
-    assert "GET /a" in made.svg
-    assert "limit" in made.svg
+    lengths = [float(re.findall(r'class="pb"[^>]* d="M0 0h([\d.]+)', bar)[0]) for bar in made.bars]
+    assert lengths[1] == pytest.approx(4 * lengths[0], abs=0.3)
+    marks = [float(mark) for bar in made.bars for mark in re.findall(r'class="pl"[^>]* d="M([\d.]+) ', bar)]
+    assert marks == pytest.approx([lengths[1] / 2] * 2, abs=0.1)
 
 
 def test_a_histogram_says_quantiles_and_what_is_above_the_limit() -> None:
@@ -109,6 +110,15 @@ def test_what_cannot_be_drawn_is_not(facts: dict[str, Any]) -> None:
     assert figure(facts) is None
 
 
+@given(st.floats(-1e6, 1e6))
+def test_coordinates_are_short_and_no_further_off_than_a_twentieth(value: float) -> None:
+    """One decimal at most, none for whole numbers, no negative zero."""
+    said = number(value)
+    assert abs(float(said) - value) <= 0.0501
+    assert said != "-0"
+    assert re.fullmatch(r"-?\d+(\.[1-9])?", said)
+
+
 @given(
     st.lists(st.tuples(st.text(max_size=60), NUMBERS), min_size=1, max_size=12),
     st.none() | NUMBERS,
@@ -122,9 +132,10 @@ def test_every_drawing_stays_in_its_frame(
         Bars("t", unit, tuple(bars), limit),
         Series("t", unit, tuple((float(n), value) for n, (_, value) in enumerate(bars)), "", limit),
     ):
-        svg = str(drawn(plot).svg)
-        parsed(f"<!DOCTYPE html><title>t</title><body>{svg}")
-        for x, width in re.findall(r'<rect[^>]* x="(-?[\d.]+)"[^>]* width="(-?[\d.]+)"', svg):
-            assert 0 <= float(x) <= float(x) + float(width) <= WIDTH + 0.2
-        for x in re.findall(r'<line[^>]* x[12]="(-?[\d.]+)"', svg):
-            assert -0.1 <= float(x) <= WIDTH + 0.1
+        made = drawn(plot)
+        for svg in map(str, [*made.bars, made.svg]):
+            parsed(f"<!DOCTYPE html><title>t</title><body>{svg}")
+            for x, width in re.findall(r"M(-?[\d.]+) -?[\d.]+h(-?[\d.]+)v", svg):
+                assert 0 <= float(x) <= float(x) + float(width) <= WIDTH + 0.2
+            for ends in re.findall(r"M(-?[\d.]+) -?[\d.]+L(-?[\d.]+) ", svg):
+                assert all(-0.1 <= float(x) <= WIDTH + 0.1 for x in ends)
