@@ -1,5 +1,5 @@
 # Answers what an SSH client asks for out of a recording, after the time that it took when it was recorded. Used as
-# ForceCommand; -v recording=FILE. Cheap commands whose answers change (counters, clocks) really run.
+# ForceCommand; -v recording=FILE. Cheap commands whose answers change (counters, clocks, disks) really run.
 # Records are separated by \036, and in each the command, its status, its seconds and its output by \037.
 
 BEGIN {
@@ -28,7 +28,7 @@ function unquoted(word) {
 }
 
 function answer(command,    part) {
-  if (command ~ /^(cat \/proc|date|true)/) {
+  if (command ~ /^(cat \/proc|date|df|true)/) {
     RS = "\n"; last = 0
     while ((command | getline part) > 0) text = text part "\n"
     close(command)
