@@ -104,7 +104,7 @@ def test_every_item_waits_for_a_gate_or_says_why_not() -> None:
         ("prometheus", "prom", "post_deploy.monitoring.prometheus"),
         ("nginx", "net", ""),
         ("postgres", "db", "post_deploy.functional.health"),
-        ("rpc", "rpc", "post_deploy.functional.health"),
+        ("rpc", "rpc", "pre_deploy.environment.rpc_url"),
     ],
 )
 def test_stopped_servers(demo: Deployment, server: str, gate: str, owner: str, tmp_path: Path) -> None:
