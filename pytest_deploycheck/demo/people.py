@@ -43,7 +43,6 @@ def daemons(world: World) -> list[Daemon]:
 
 def target_sections(world: World) -> dict[str, dict[str, object]]:
     """Return where claims and the ledger are."""
-    del world
     return {
         "claims": {
             "dir": "people/claims",
@@ -51,6 +50,19 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
             "allowed_signers": "people/allowed_signers",
         },
         "ledger": {"path": "ledger.jsonl"},
+        "comms": {
+            "stakeholder_groups": ["customers", "investors", "support"],
+            "support_roster": ["mia", "noah", "lea", "tom", "zoe"],
+            "support_leads": ["mia"],
+            "documents": {
+                "security runbook": f"{world.url('runbooks')}/security.md",
+                "chain runbook": f"{world.url('runbooks')}/chain.md",
+                "API reference": "docs/runbooks/api.md",
+            },
+            "docs_base": [world.url("runbooks")],
+            "teams": ["operations", "support"],
+            "roster": "people/roster.toml",
+        },
     }
 
 

@@ -94,6 +94,9 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
             "version": release.version,
             "commit": release.commit,
             "deployed_at": release.deployed_at,
+            "go_live_at": release.deployed_at,
+            "deployed_by": "devops@token.test",
+            "authors": ["backend@token.test"],
             "images": reports.images(world),
         },
         "health": {"components": ["db", "redis", "rpc", "queue"]},
@@ -134,7 +137,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
         "contract": {
             "address": deploy.token_address(world),
             "chain_id": deploy.CHAIN_ID,
-            "abi_file": "contract/Token.json",
+            "artifact": "contract/Token.json",
         },
         "headers": {"hsts_subdomains": True},
         "rate": {

@@ -13,6 +13,7 @@ from pytest_deploycheck.limits.contract import ContractLimits
 from pytest_deploycheck.limits.database import DatabaseLimits
 from pytest_deploycheck.limits.environment import EnvironmentLimits
 from pytest_deploycheck.limits.functional import FunctionalLimits
+from pytest_deploycheck.limits.go_live import GoLiveLimits
 from pytest_deploycheck.limits.hardening import HardeningLimits
 from pytest_deploycheck.limits.infrastructure import InfrastructureLimits
 from pytest_deploycheck.limits.monitoring import MonitoringLimits
@@ -26,6 +27,7 @@ __all__ = ["Limits", "Recorded", "limit"]
 
 class Limits(
     PeopleLimits,
+    GoLiveLimits,
     ServicesLimits,
     ContractLimits,
     DatabaseLimits,

@@ -16,7 +16,9 @@ class EnvironmentLimits(Numbers):
     jwt_ec_bits_min: int = limit(256, "bits", "RFC 7518, 3.4: P-256")
     rpc_max_head_age_s: float = limit(60, "s", "own: five slots of 12 s; a node that is stuck says nothing")
     rpc_max_finalized_age_s: float = limit(1200, "s", "own: two epochs are 768 s, and some slack")
-    rpc_max_head_delta_blocks: float = limit(5, "blocks", "own: nodes of two providers, asked one after another")
+    rpc_max_head_delta_blocks: float = limit(
+        5, "blocks", "own: nodes of two providers, asked one after another"
+    )
     rpc_p95_s: float = limit(1.0, "s", "own: what a user waits for is made of several calls")
     rpc_calls: float = limit(20, "calls", "own: enough for a 95th percentile, no load")
     signer_runway_tx: float = limit(100, "transactions", "own: what the balance must pay for at least")

@@ -19,9 +19,13 @@ class InfrastructureLimits(Numbers):
     host_steal_max: float = limit(0.05, "ratio", "own: processor time that other guests of the machine took")
     host_steal_window_s: float = limit(5, "s", "own: two readings of the counters this far apart")
     host_containers_mem_max: float = limit(1.0, "ratio", "own: sum of memory limits over the memory there is")
-    cert_stored_remaining_min: float = limit(0.25, "ratio", "own: ACME clients renew at a third of the lifetime")
+    cert_stored_remaining_min: float = limit(
+        0.25, "ratio", "own: ACME clients renew at a third of the lifetime"
+    )
     cert_stored_left_min_s: float = limit(48 * 3600, "s", "own: time for a person to mend a failed renewal")
-    cert_renewer_max_age_s: float = limit(25 * 3600, "s", "own: certbot asks for two runs a day, one is the least")
+    cert_renewer_max_age_s: float = limit(
+        25 * 3600, "s", "own: certbot asks for two runs a day, one is the least"
+    )
     scan_timeout_s: float = limit(2, "s", "own: a port that says nothing for so long is silent")
     scan_tries: int = limit(2, "tries", "own: of ports that say nothing")
     scan_parallel: int = limit(50, "connections", "own: at the same time")

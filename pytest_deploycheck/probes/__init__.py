@@ -16,6 +16,7 @@ from pytest_deploycheck.probes.burst import burst
 from pytest_deploycheck.probes.chain import chain
 from pytest_deploycheck.probes.checkouts import checkout
 from pytest_deploycheck.probes.ci import ci
+from pytest_deploycheck.probes.communication import communication
 from pytest_deploycheck.probes.contract import contract
 from pytest_deploycheck.probes.contract_address import contract_address
 from pytest_deploycheck.probes.cors import cors
@@ -123,6 +124,7 @@ PROBES: tuple[Probe, ...] = (
     edge,
     balance,
     evidence,
+    communication,
     ledger,
     alertmanager,
     rate_store,

@@ -38,7 +38,7 @@ from pytest_deploycheck.target.monitoring import (
     PrometheusSection,
     UptimeSection,
 )
-from pytest_deploycheck.target.people import ClaimsSection, LedgerSection
+from pytest_deploycheck.target.people import ClaimsSection, CommsSection, LedgerSection
 from pytest_deploycheck.target.server import (
     CertSection,
     DnsSection,
@@ -99,6 +99,7 @@ class Target(Section):
     build: BuildSection = BuildSection()
     claims: ClaimsSection = ClaimsSection()
     ledger: LedgerSection = LedgerSection()
+    comms: CommsSection = CommsSection()
     reports: ReportsSection = ReportsSection()
     limits: Limits = Limits()
     not_applicable: dict[str, str] = {}

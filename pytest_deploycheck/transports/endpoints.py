@@ -33,6 +33,8 @@ def endpoint(target: Target, name: str) -> Endpoint:
         return Endpoint(name, "", "build", url=target.build.registry_url)
     if name == "rpc_application":
         return Endpoint(name, "", "rpc", reference=target.rpc.application if target.rpc else None)
+    if name == "docs":
+        return Endpoint(name, "", "comms", url=", ".join(target.comms.docs_base))
     if name == "load":
         return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
     if name == "api_keys":

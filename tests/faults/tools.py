@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck.claims import signatures
 from pytest_deploycheck.demo.deployment import Deployment
+from pytest_deploycheck.demo.people import People
 
 
 @contextmanager
@@ -64,3 +66,42 @@ def switches_in(path: Path, **switches: Any) -> Iterator[None]:
         yield
     finally:
         path.unlink()
+
+
+@contextmanager
+def signed_again(
+    demo: Deployment, item: str, change: Callable[[dict[str, Any]], object], *, sign: bool = True
+) -> Iterator[None]:
+    """Change the newest signed file of an item and sign it again in its own role, or leave the old signature."""
+    people = People(demo.world)
+    path = max(
+        (one for one in people.claims.glob("*.json") if json.loads(one.read_text()).get("item") == item),
+        key=lambda one: str(json.loads(one.read_text())["produced_at"]),
+    )
+    signature = path.with_name(f"{path.name}.sig")
+    before = path.read_bytes(), signature.read_bytes()
+    values = json.loads(before[0])
+    change(values)
+    path.write_text(json.dumps(values))
+    if sign:
+        signatures.sign(path, people.key(values["producer"]["role"]))
+    try:
+        yield
+    finally:
+        path.write_bytes(before[0])
+        signature.write_bytes(before[1])
+
+
+@contextmanager
+def unsaid(demo: Deployment, item: str) -> Iterator[None]:
+    """Take every signed file of an item away."""
+    people = People(demo.world)
+    found = [one for one in people.claims.glob("*.json") if json.loads(one.read_text()).get("item") == item]
+    assert found, f"nobody signed anything about {item}"
+    for path in found:
+        path.rename(path.with_suffix(".away"))
+    try:
+        yield
+    finally:
+        for path in found:
+            path.with_suffix(".away").rename(path)

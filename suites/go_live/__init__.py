@@ -1,0 +1,1 @@
+"""Phase go_live of the checklist."""
