@@ -16,6 +16,8 @@ from pytest_deploycheck.transports.rpc import Rpc, RpcError
 from pytest_deploycheck.verdict import Reason
 
 _NOBODY = "0x000000000000000000000000000000000000dead"
+_EARLIER = 32
+"""Blocks before, where the time is another one even where a second has several blocks."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def expected(
     """Return what immutables must be: as declared, else as the constructor makes them when it is tried out.
 
     It is tried out at the contract's own address, which follows from the deployer and its nonce, or else as
-    anybody; then in the block before, and as somebody else: what differs follows from more than the arguments.
+    anybody; then some blocks before, and as somebody else: what differs follows from more than the arguments.
     """
     kinds = {one.name: one.kind for one in made.immutables}
     unknown = sorted(declared.keys() - kinds.keys())
@@ -116,7 +118,10 @@ def expected(
         here, why = _tried(rpc, call, hex(block))
     if here is None:
         return Expected(values, (), f"its constructor cannot be tried out: {why}")
-    earlier, _ = _tried(rpc, call, hex(max(block - 1, 0)), *([lent] if lent else []))
+    more = [lent] if lent else []
+    earlier, _ = _tried(rpc, call, hex(max(block - _EARLIER, 0)), *more)
+    if earlier is None:
+        earlier, _ = _tried(rpc, call, hex(max(block - 1, 0)), *more)
     other, _ = _tried(rpc, {**call, "from": _NOBODY, "value": "0x0"}, hex(block))
     made_here = values_in(made, here)
     varying = _differing(made_here, values_in(made, earlier or here))

@@ -84,3 +84,18 @@ contract Vault {
         emit RoleGranted(role, account, msg.sender);
     }
 }
+
+/// Immutables that follow from where and when it is deployed, and by whom, beside one that does not.
+contract Contextual {
+    address public immutable self = address(this);
+    uint256 public immutable deployedAt = block.timestamp;
+    address public immutable maker = msg.sender;
+    bytes32 public immutable domain = keccak256(abi.encode(block.chainid, address(this)));
+    uint256 public immutable price;
+    address public owner;
+
+    constructor(uint256 price_, address owner_) {
+        price = price_;
+        owner = owner_;
+    }
+}
