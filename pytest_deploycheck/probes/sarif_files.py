@@ -131,7 +131,7 @@ def _looked_at(run: Mapping[str, Any], calls: list[Mapping[str, Any]]) -> tuple[
             return len(listed), listed
     if "_totals" in metrics:
         return 0, ()
-    plain = [one for one in maps(run.get("artifacts")) if not one.get("roles")]
+    plain = [one for one in maps(run.get("artifacts")) if not one.get("roles") and _uri(one)]
     return len(plain) or None, ()
 
 
