@@ -29,7 +29,8 @@ READS = tuple(
         rf"^openssl pkey -pubout -in {_PATH}$",
         rf"^df( -[\w]+| --output=[\w,]+)*( {_PATH})*$",
         r"^(nproc|uname|uptime|hostname|date|id|getconf)( [\w%+-]+)*$",
-        r"^(ss|netstat)( -[\w]+)*$",
+        # Not -K, which ends connections.
+        r"^(ss|netstat)( -[Haelnptu46]+)*$",
         rf"^ps( {_WORD})*$",
         r"^systemctl( --user)? (show|is-active|is-enabled|list-timers|list-units|list-unit-files)"
         r"( [\w@.,=*-]+| '\*\.(timer|service|socket)')*$",
