@@ -78,11 +78,11 @@ def test_the_test_network_is_another_chain(nodes: tuple[Rpc, Rpc, Rpc]) -> None:
 
 
 def test_no_call_waits_for_an_acknowledgement(nodes: tuple[Rpc, Rpc, Rpc]) -> None:
-    """Nagle's algorithm is off on every port: the quickest of many calls takes less than its 40 ms."""
+    """Nagle's algorithm is off on every port: a quarter of many calls takes less than its 40 ms."""
     for rpc in nodes:
         took = []
         for _ in range(40):
             began = time.monotonic()
             rpc.call("eth_chainId")
             took.append(time.monotonic() - began)
-        assert min(took) < 0.03
+        assert sorted(took)[10] < 0.035
