@@ -21,6 +21,7 @@ from pytest_deploycheck.probes.contract import contract
 from pytest_deploycheck.probes.contract_address import contract_address
 from pytest_deploycheck.probes.cors import cors
 from pytest_deploycheck.probes.db_activity import db_activity
+from pytest_deploycheck.probes.db_containers import db_containers
 from pytest_deploycheck.probes.db_logins import db_logins
 from pytest_deploycheck.probes.db_schema import db_schema
 from pytest_deploycheck.probes.db_server import db_server
@@ -89,6 +90,7 @@ PROBES: tuple[Probe, ...] = (
     db_activity,
     db_server,
     db_schema,
+    db_containers,
     db_logins,
     redis,
     redis_host,

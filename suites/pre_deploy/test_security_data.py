@@ -8,6 +8,7 @@ import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.db_containers import DbContainersFacts
 from pytest_deploycheck.probes.db_server import DbServerFacts
 from pytest_deploycheck.probes.host_facts import HostFacts
 from pytest_deploycheck.probes.ports import PortsFacts
@@ -105,6 +106,17 @@ def test_db_access_listeners(db_server_facts: DbServerFacts, host_facts: HostFac
                 assert one.address not in ("0.0.0.0", "::", "*"), (  # noqa: S104 - what must not be
                     f"{server.uri}: {one.process or 'a process'} offers port {one.port} at every address"
                 )
+
+
+@pytest.mark.checklist("pre_deploy.security.db_access", text=DB_ACCESS)
+def test_db_access_containers(db_containers_facts: DbContainersFacts) -> None:
+    """Where the database is a container, it shares no network with the edge and publishes no port to all."""
+    facts = db_containers_facts
+    assert facts.engine or not facts.databases
+    for database, edge, network in facts.shared:
+        assert not network, f"container {database} is in network {network} together with the edge, {edge}"
+    for one in facts.databases:
+        assert not one.everywhere, f"container {one.name} publishes its port everywhere: {one.everywhere[0]}"
 
 
 @pytest.mark.checklist("pre_deploy.security.db_access", text=DB_ACCESS)

@@ -12,6 +12,7 @@ import psycopg
 from pytest_deploycheck.demo import postgres, wall
 from pytest_deploycheck.demo.app.passwords import hash_password
 from pytest_deploycheck.demo.deployment import Deployment
+from pytest_deploycheck.demo.docker import project
 from tests.faults.database_tools import (
     cache,
     configured,
@@ -253,6 +254,20 @@ def plain_session(demo: Deployment) -> Iterator[None]:
     finally:
         demo.restart("postgres")
         until_well(demo)
+
+
+@fault(
+    ACCESS, "the edge is in the database's network", probes=("db_containers",), needs=("containers", "server")
+)
+@contextmanager
+def shared_network(demo: Deployment) -> Iterator[None]:
+    """Join the database to the edge's network, to try something out."""
+    words = ("token-service_edge", "token-service-postgres-1")
+    project.docker(demo.world, "network", "connect", *words)
+    try:
+        yield
+    finally:
+        project.docker(demo.world, "network", "disconnect", *words)
 
 
 @fault(
