@@ -28,13 +28,16 @@ READS = tuple(
         rf"^(cat|stat|readlink|sha256sum|ls|test)( -[\w]+| --format={_WORD})*( {_PATH})+$",
         rf"^openssl pkey -pubout -in {_PATH}$",
         rf"^df( -[\w]+| --output=[\w,]+)*( {_PATH})*$",
-        r"^(nproc|uname|uptime|hostname|date|id|getconf)( [\w%+-]+)*$",
+        r"^(nproc|uname|uptime|id|getconf)( [\w%+-]+)*$",
+        # With a word of another kind, these two would set what they show.
+        r"^(date( -u)?( \+[\w%]+)?|hostname( -[fsiI])?)$",
         # Not -K, which ends connections.
         r"^(ss|netstat)( -[Haelnptu46]+)*$",
         rf"^ps( {_WORD})*$",
         r"^systemctl( --user)? (show|is-active|is-enabled|list-timers|list-units|list-unit-files)"
         r"( [\w@.,=*-]+| '\*\.(timer|service|socket)')*$",
-        r"^journalctl( -[\w]+| --[\w-]+(=[\w.:-]+)?| [\w@.-]+)*$",
+        r"^journalctl( -[abqnurgtpkox]+| --(no-pager|lines|unit|since|until|boot|output|grep|priority|identifier|reverse|utc|"
+        r"quiet|dmesg|all|disk-usage|list-boots|no-hostname|output-fields)(=[\w.:,-]+)?| [\w@.-]+)*$",
         r"^timedatectl show( -[\w]+| [\w,-]+)*$",
         rf"^docker (version|info|ps|inspect|logs|image inspect|network inspect)( {_WORD})*$",
         # Without --until it would never end.
@@ -64,7 +67,9 @@ COMPOSED = frozenset(
 )
 """Commands with shell syntax that only reads, word for word."""
 _COMPOSED_WITH_PATH = re.compile(rf"^ps -o etimes= --ppid \$\(cat {_PATH}\)$")
-_NEVER = re.compile(r"[;&|<>`$\\\n\"]|--vacuum|--rotate|--flush|--sync|--follow|(?:^|\s)-f(?:\s|$)")
+_NEVER = re.compile(
+    r"[;&|<>`$\\\n\"]|--vacuum|--rotate|--flush|--sync|--follow|(?:^|\s)-f(?:\s|$)|--[\w-]*(?:command|cmd)[\w-]*="
+)
 _SECRET_FILES = re.compile(r"/etc/g?shadow|/\.ssh/|privkey|\.key\b")
 
 

@@ -266,6 +266,15 @@ def _values(facts: HostFacts) -> object:
         ("systemctl show '*.timer; reboot'", False),
         ("systemctl stop '*.timer'", False),
         ("netstat -ltunp", True),
+        ("date +%s%N", True),
+        ("date 010100002030", False),
+        ("hostname", True),
+        ("hostname other", False),
+        ("journalctl -u ssh --no-pager -n 50 --output=json", True),
+        ("journalctl --update-catalog", False),
+        ("journalctl --setup-keys", False),
+        ("restic --password-command=/sbin/reboot --no-lock snapshots", False),
+        ("pgbackrest --cmd-ssh=/tmp/x info", False),
         ("ss -K", False),
         ("ss -tK", False),
         ("ss -K dst 10.0.0.1", False),
@@ -274,7 +283,7 @@ def _values(facts: HostFacts) -> object:
         ("df / > /etc/passwd", False),
     ],
 )
-def test_reads_of_the_host(command: str, allowed: bool) -> None:
+def test_reads_of_a_server(command: str, allowed: bool) -> None:
     """What the probe reads is on the list, and what looks like it but changes something is not."""
     if allowed:
         refuse_writes(command)
