@@ -108,7 +108,10 @@ def dependencies(target: Target, connect: Connections) -> DependenciesFacts:
     clone = clones.find(target, connect.git(), commit)
     paths = [path for path in clone.paths() if not matches(path, section.ignore)] if clone else []
     reports = _Reports(target)
-    direct = lock_files.direct(paths, clone.content) if clone else frozenset()
+    locks = tuple(_locks(clone, paths)) if clone else None
+    pinned = frozenset(name for lock in locks or () for name, _ in lock.pins)
+    # What a tool brings along itself, such as pip's setuptools, is nobody's dependency.
+    direct = (lock_files.direct(paths, clone.content) if clone else frozenset()) or pinned
     found_audits = (
         *reports.audits("reports.pip_audit", target.reports.pip_audit, PYTHON),
         *reports.audits("reports.npm_audit", target.reports.npm_audit, NODE),
@@ -120,7 +123,6 @@ def dependencies(target: Target, connect: Connections) -> DependenciesFacts:
     )
     parts, shipped = reports.sboms(target.reports.sbom)
     moment = target.release.deployed_at
-    locks = tuple(_locks(clone, paths)) if clone else None
     return DependenciesFacts(
         commit=commit,
         clone=clones.where(target),

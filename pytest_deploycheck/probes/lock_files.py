@@ -39,6 +39,8 @@ _PYLOCK = re.compile(r"pylock(?:\.[\w-]+)?\.toml")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*==\s*([\w.!+-]+)\s*(?:\\\s*)?(?:;.*)?(?:#.*)?$")
 _NAME = re.compile(r"^([A-Za-z0-9][\w.-]*)")
 
+_NOT_SHIPPED = ("dev", "optional", "devOptional", "link", "peer")
+
 Read = Callable[[str], bytes]
 
 
@@ -165,9 +167,9 @@ def _npm(path: str, content: bytes, read: Read, paths: frozenset[str]) -> Locked
     ships = [
         name
         for name, one in packages.items()
-        if name
+        if "node_modules/" in name
         and isinstance(one, Mapping)
-        and not any(one.get(key) for key in ("dev", "optional", "link", "peer"))
+        and not any(one.get(key) for key in _NOT_SHIPPED)
     ]
     out = []
     manifest = str(PurePosixPath(path).with_name("package.json"))

@@ -78,13 +78,13 @@ def ends_on(name: str, version: str) -> date | None:
     if cycle in table:
         return date.fromisoformat(table[cycle])
     numbers = [int(part) for part in cycle.split(".")]
-    newest = max([int(part) for part in key.split(".")] for key in table)
-    oldest = min([int(part) for part in key.split(".")] for key in table)
     if len(numbers) < parts:
         return None
-    if numbers > newest:
+    newer = [key for key in table if [int(part) for part in key.split(".")] > numbers]
+    if not newer:
         return READ_ON + KNOWN_FOR
-    return date.min if numbers < oldest else None
+    # What is not listed ended no later than the next version did.
+    return date.fromisoformat(table[min(newer, key=lambda key: [int(part) for part in key.split(".")])])
 
 
 def may_name(path: str) -> bool:
