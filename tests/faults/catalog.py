@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.faults.harness import FAULTS
 
-NOT_FAULTS = ("catalog", "harness", "tools", "matrix")
+NOT_FAULTS = ("catalog", "harness", "ledgers", "tools", "matrix")
 
 for found in pkgutil.iter_modules([str(Path(__file__).parent)]):
     if found.name not in NOT_FAULTS and not found.name.startswith("test_"):
