@@ -16,9 +16,21 @@ from tests.faults.harness import fault
 from tests.faults.tools import edited
 
 FIREWALL = "pre_deploy.infrastructure.firewall"
-BOTH: dict[str, Any] = {"probes": ("firewall", "ports"), "needs": ("wall",), "limits": {"scan_tries": 1}}
+# What is open to the public may be the database's port, or the cache's.
+DATA = ("pre_deploy.security.db_access", "pre_deploy.security.redis_auth")
+BOTH: dict[str, Any] = {
+    "probes": ("firewall", "ports"),
+    "also": DATA,
+    "needs": ("wall",),
+    "limits": {"scan_tries": 1},
+}
 INSIDE: dict[str, Any] = {"probes": ("firewall",), "needs": ("wall",)}
-OUTSIDE: dict[str, Any] = {"probes": ("ports",), "needs": ("wall",), "limits": {"scan_tries": 1}}
+OUTSIDE: dict[str, Any] = {
+    "probes": ("ports",),
+    "also": DATA,
+    "needs": ("wall",),
+    "limits": {"scan_tries": 1},
+}
 PUBLIC = "elements = { 22, 80, 443 }"
 LAST = "        tcp dport @public_tcp accept\n"
 FORWARD = "    chain forward {"
