@@ -75,7 +75,7 @@ def _ask(connect: Connections, host: str, address: str, port: int, tls_port: boo
         error = words(why) or type(why).__name__
     finally:
         connection.close()
-    absolute = urljoin(f"http://{name}{path}", location) if location else ""
+    absolute = _absolute(f"http://{name}{path}", location)
     secure, there, number = _parts(absolute)
     return Plain(
         host=host,
@@ -89,6 +89,14 @@ def _ask(connect: Connections, host: str, address: str, port: int, tls_port: boo
         redirect_port=number,
         secure=secure,
     )
+
+
+def _absolute(asked: str, location: str) -> str:
+    """Return a redirect's address, as it is where it is none."""
+    try:
+        return urljoin(asked, location) if location else ""
+    except ValueError:
+        return location
 
 
 def _parts(location: str) -> tuple[bool, str, int]:
