@@ -37,7 +37,7 @@ READS = tuple(
         r"^systemctl( --user)? (show|is-active|is-enabled|list-timers|list-units|list-unit-files)"
         r"( [\w@.,=*-]+| '\*\.(timer|service|socket)')*$",
         r"^journalctl( -[abqnurgtpkox]+| --(no-pager|lines|unit|since|until|boot|output|grep|priority|identifier|reverse|utc|"
-        r"quiet|dmesg|all|disk-usage|list-boots|no-hostname|output-fields)(=[\w.:,-]+)?| [\w@.-]+)*$",
+        r"quiet|dmesg|all|disk-usage|list-boots|no-hostname|output-fields)(=[\w.:,-]+)?| [\w@.][\w@.-]*)*$",
         r"^timedatectl show( -[\w]+| [\w,-]+)*$",
         rf"^docker (version|info|ps|inspect|logs|image inspect|network inspect)( {_WORD})*$",
         # Without --until it would never end.
