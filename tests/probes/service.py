@@ -76,9 +76,9 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[str]:
             if declared >= 1_000_000:
                 self.close_connection = True
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(b"" if self.command == "HEAD" else body)
 
-        do_GET = do_POST = do_OPTIONS = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
+        do_GET = do_HEAD = do_POST = do_OPTIONS = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
