@@ -122,7 +122,8 @@ def _config(
     found = client.manifest(repository, digest)
     platforms: dict[str, str] = {}
     if found.get("mediaType") in INDEXES or "manifests" in found:
-        for one in found.get("manifests") or ():
+        listed = found.get("manifests")
+        for one in listed if isinstance(listed, list) else ():
             about = one.get("platform") if isinstance(one, Mapping) else None
             name = str(about.get("architecture") or "") if isinstance(about, Mapping) else ""
             # BuildKit lists attestations as manifests of an unknown platform.
