@@ -50,6 +50,7 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
             "allowed_signers": "people/allowed_signers",
         },
         "ledger": {"path": "ledger.jsonl"},
+        "migrations": {"tool": "golang-migrate", "dir": "migrations"},
         "comms": {
             "stakeholder_groups": ["customers", "investors", "support"],
             "support_roster": ["mia", "noah", "lea", "tom", "zoe"],

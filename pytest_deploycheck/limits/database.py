@@ -25,3 +25,14 @@ class DatabaseLimits(Numbers):
     db_xid_age_max: float = limit(
         1.2, "ratio", "own: of autovacuum_freeze_max_age; older means that vacuum does not keep up"
     )
+    rehearsal_max_age_d: float = limit(14, "days", "own: of the rehearsal of the migrations")
+    rehearsal_min_rows: int = limit(1, "rows", "own: an empty database rehearses nothing")
+    rehearsal_lock_max_s: float = limit(5, "s", "own: longest lock during the migrations")
+    backup_before_deploy_max_s: float = limit(
+        7200, "s", "own: the newest backup ended within this before the deploy"
+    )
+    backup_size_min: float = limit(0.5, "ratio", "own: of the backup before it")
+    backup_free_factor: float = limit(2, "times", "own: room for so many of the last full backup")
+    backup_write_max_age_s: float = limit(
+        2 * 86400, "s", "own: something was written to a repository within this"
+    )

@@ -9,6 +9,7 @@ from pytest_deploycheck.probes.api_keys import api_keys
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
+from pytest_deploycheck.probes.backup import backup, backup_gate
 from pytest_deploycheck.probes.balance import balance
 from pytest_deploycheck.probes.books import books
 from pytest_deploycheck.probes.builds import builds
@@ -53,6 +54,7 @@ from pytest_deploycheck.probes.ledger import ledger
 from pytest_deploycheck.probes.load import load
 from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
+from pytest_deploycheck.probes.migrations import migrations
 from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.passwords import passwords
 from pytest_deploycheck.probes.plaintext import plaintext
@@ -125,7 +127,10 @@ PROBES: tuple[Probe, ...] = (
     burst,
     edge,
     balance,
+    backup_gate,
+    backup,
     evidence,
+    migrations,
     communication,
     ledger,
     alertmanager,

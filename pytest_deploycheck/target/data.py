@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from pytest_deploycheck.secret import SecretRef
 from pytest_deploycheck.target.base import Cidr, Section
 
@@ -56,30 +58,38 @@ class RedisSection(Section):
 
 
 class MigrationsSection(Section):
-    """`[migrations]`: the schema's history; `dir` is the release's, beside the target file or on the server."""
+    """`[migrations]`: the schema's history; `dir` is the release's, beside the target file."""
 
     tool: Literal["alembic", "django", "flyway", "prisma", "golang-migrate", "goose", "sql"] | None = None
     dir: str = ""
     table: str = ""
-    dryrun_report: str = ""
 
 
 class BackupRepo(Section):
-    """A place where backups are kept: a path, or a tool's own repository address."""
+    """A place where backups are kept.
+
+    location: restic's address of it (`/srv/restic`, `sftp:backup@nas:/srv`, `s3:…`), a folder of dumps, or for
+    pgBackRest the number of the repository.  off_host: it is on another machine, where its address does not
+    show that.  password_file: on the server, for restic.
+    """
 
     name: str
-    location: str
+    location: str = Field(pattern=r"^[\w@%+=:,./-]+$")
     off_host: bool = False
-    password: SecretRef | None = None
+    password_file: str = Field(default="", pattern=r"^(/[\w./-]+)?$")
 
 
 class BackupSection(Section):
-    """`[backup]`: what makes the backups of the database, and where they go."""
+    """`[backup]`: what makes the backups of the database, and where they go.
+
+    data_dir: where the database's files are on the server; a repository on the same device is no second place.
+    tag: of the snapshots made before a deployment.  label: of the one made before this release, as recorded.
+    """
 
     tool: Literal["pgbackrest", "restic", "pgdump"]
-    stanza: str = ""
-    config: str = ""
+    stanza: str = Field(default="", pattern=r"^[\w.-]*$")
     repos: list[BackupRepo] = []
+    data_dir: str = Field(default="", pattern=r"^(/[\w./-]+)?$")
     min_offhost: int = 1
     require_encryption: bool = True
     tag: str = "predeploy"

@@ -51,8 +51,10 @@ READS = tuple(
         rf"^git(?!.* --output)( --no-optional-locks| -c safe\.directory={_WORD}| -c core\.fsmonitor=false)* -C {_PATH} "
         rf"((rev-parse|status|rev-list|ls-files|log|show|check-ignore)( {_WORD})*"
         rf"|remote (-v|get-url {_WORD})|tag (--points-at|--list|--contains) {_WORD})$",
-        rf"^pgbackrest( --[\w-]+={_WORD})* info$",
-        rf"^restic( --[\w-]+={_WORD}| -r {_WORD})* --no-lock snapshots( --{_WORD})*$",
+        r"^pgbackrest( --(stanza|output)=[\w.-]+)* info$",
+        # Not --password-command, which runs another program; --no-cache, since a cache would be written.
+        rf"^restic -r {_WORD}( --password-file={_PATH})? --no-cache --no-lock snapshots --json$",
+        rf"^ls -l --time-style=\+%s {_PATH}$",
         rf"^pg_restore -l {_PATH}$",
     )
 )

@@ -1,0 +1,117 @@
+"""Backups of the demo's database: dumps in two restic repositories, one of which stands for another machine.
+
+The snapshots are given times of their own, so that one was made the day before and one right before the
+deployment, although the folder was only just made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pytest_deploycheck.demo import postgres
+from pytest_deploycheck.demo.process import Daemon
+from pytest_deploycheck.demo.world import World
+
+REPOS = ("local", "offsite")
+BEFORE_S = 600
+"""Seconds from the backup before the deployment to the deployment's end, halfway to which it began."""
+
+
+def available() -> str | None:
+    """Return None, or why there are no backups on this machine."""
+    if shutil.which("restic") is None:
+        return "no restic; Debian has it in the package restic"
+    folder = postgres.bin_dir()
+    return None if folder and (folder / "pg_dump").exists() else "no pg_dump beside the demo's postgres"
+
+
+def daemons(world: World) -> list[Daemon]:
+    """Dump the database and put it into both repositories, once; there is no server."""
+    home = world.path("backup", "dumps").parent
+    world.secret("restic_password")
+    if not (home / "label").exists():
+        _dump(world, home / "dumps" / "tokens.dump")
+        with ThreadPoolExecutor(len(REPOS)) as pool:
+            list(pool.map(lambda name: _fill(world, home / name), REPOS))
+        (home / "label").write_text(_newest(world, home / "local"))
+    return []
+
+
+def deployed(world: World) -> datetime:
+    """Return when the deployment was over."""
+    return datetime.fromisoformat(world.release.deployed_at)
+
+
+def target_sections(world: World) -> dict[str, dict[str, object]]:
+    """Return where the backups are, and which was made before this release."""
+    home = world.dir / "backup"
+    password = str(world.dir / "secrets" / "restic_password")
+    return {
+        "backup": {
+            "tool": "restic",
+            "repos": [
+                {"name": "local", "location": str(home / "local"), "password_file": password},
+                {
+                    "name": "offsite",
+                    "location": str(home / "offsite"),
+                    "password_file": password,
+                    "off_host": True,
+                },
+            ],
+            "data_dir": str(world.dir / "postgres"),
+            "label": (home / "label").read_text(),
+        },
+        "release": {"deploy_started_at": (deployed(world) - timedelta(seconds=BEFORE_S / 2)).isoformat()},
+        "standins": {"backup.offsite": "another folder of this machine, in the place of another machine"},
+    }
+
+
+def restic(world: World, repo: Path, *words: str) -> str:
+    """Run restic on a repository and return what it prints."""
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "RESTIC_PASSWORD_FILE": str(world.dir / "secrets" / "restic_password"),
+        "TZ": "UTC",
+    }
+    command = ["restic", "-q", "--no-cache", "-r", str(repo), *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"restic {words[0]}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def snapshot(world: World, repo: Path, at: datetime, *tags: str) -> None:
+    """Back the dump up as if at another time."""
+    marks = [
+        word for tag in (*tags, f"cluster-{postgres.system_identifier(world)}") for word in ("--tag", tag)
+    ]
+    dump = world.dir / "backup" / "dumps"
+    restic(world, repo, "backup", "--time", f"{at:%Y-%m-%d %H:%M:%S}", *marks, str(dump))
+
+
+def _fill(world: World, repo: Path) -> None:
+    shutil.rmtree(repo, ignore_errors=True)
+    restic(world, repo, "init")
+    snapshot(world, repo, deployed(world) - timedelta(hours=24))
+    snapshot(world, repo, deployed(world) - timedelta(seconds=BEFORE_S), "predeploy")
+
+
+def _newest(world: World, repo: Path) -> str:
+    found = json.loads(restic(world, repo, "snapshots", "--json"))
+    return str(max(found, key=lambda one: one["time"])["short_id"])
+
+
+def _dump(world: World, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = postgres.bin_dir()
+    assert folder is not None  # see available()
+    command = [str(folder / "pg_dump"), "-Fc", "-f", str(path), postgres.dsn(world, "postgres")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"pg_dump: {done.stderr.strip()[-300:]}")
