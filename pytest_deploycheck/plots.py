@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Side = Literal["below", "above"]
+"""Which side of a limit is good: below for a response time, above for a lifetime that must be left."""
+
 
 @dataclass(frozen=True)
 class Histogram:
@@ -15,6 +18,7 @@ class Histogram:
     buckets: tuple[tuple[float, int], ...]
     limit: float | None = None
     plot: Literal["histogram"] = "histogram"
+    good: Side = "below"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Bars:
     bars: tuple[tuple[str, float], ...]
     limit: float | None = None
     plot: Literal["bars"] = "bars"
+    good: Side = "below"
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,19 @@ class Series:
     start: str = ""
     limit: float | None = None
     plot: Literal["series"] = "series"
+    good: Side = "below"
 
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of time with a mark in it, e.g. a certificate's lifetime and now (ISO 8601 times)."""
+    """A stretch of time with a mark in it, e.g. a certificate's lifetime and now (ISO 8601 times).
+
+    `limit` is the moment before which the mark must lie, e.g. when a renewal is due.
+    """
 
     title: str
     start: str
     end: str
     mark: str
     plot: Literal["span"] = "span"
+    limit: str = ""

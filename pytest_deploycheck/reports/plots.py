@@ -16,6 +16,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pytest_deploycheck.reports import svg, words
+from pytest_deploycheck.reports.plot_limits import Limit, finite, limit_of, quantity, unit_of
 from pytest_deploycheck.reports.svg import WIDTH
 from pytest_deploycheck.reports.text import one_line
 
@@ -39,28 +40,6 @@ class Figure:
     bars: tuple[Markup, ...] = ()
 
 
-@dataclass(frozen=True)
-class Limit:
-    """A limit of a plot, and the words for it."""
-
-    value: float
-    unit: str
-
-    @property
-    def label(self) -> str:
-        """The words beside the line."""
-        return "limit"
-
-    def beyond(self, value: float) -> bool:
-        """Whether a value is on the wrong side."""
-        return value > self.value
-
-    def summary(self, beyond: int, of: int | None = None) -> str:
-        """Say the limit and how many values are beyond it."""
-        share = f"{beyond} of {of}" if of is not None else str(beyond)
-        return f" Limit {_quantity(self.value, self.unit)}: {share} above it."
-
-
 def figure(facts: Mapping[str, Any]) -> Figure | None:
     """Draw a plot found in facts, or return None if this is none or its numbers cannot be drawn."""
     drawers: dict[str, Callable[[Mapping[str, Any]], Figure]] = {
@@ -79,27 +58,35 @@ def figure(facts: Mapping[str, Any]) -> Figure | None:
 
 
 def _bars(facts: Mapping[str, Any]) -> Figure:
-    unit, limit = _unit(facts), _limit(facts)
-    bars = [(one_line(str(name), 120), _finite(value)) for name, value in facts["bars"]]
+    unit, limit = unit_of(facts), limit_of(facts)
+    bars = [(one_line(str(name), 120), finite(value)) for name, value in facts["bars"]]
     highest = max(value for _, value in bars)
     top = max(highest, limit.value if limit else 0, 0) * 1.02 or 1.0
-    summary = f"{words.plural(len(bars), 'value')}, highest {_quantity(highest, unit)}."
+    summary = f"{words.plural(len(bars), 'value')}, {_extreme(bars, unit, limit)}."
     mark = None
     if limit is not None:
-        summary += limit.summary(sum(limit.beyond(value) for _, value in bars), len(bars))
+        summary += limit.summary(sum(limit.bad(value) for _, value in bars), len(bars))
         mark = max(limit.value, 0) / top
     shown = bars[:_MOST_ROWS]
     return Figure(
         one_line(str(facts["title"])),
         summary,
-        rows=tuple((name, _quantity(value, unit)) for name, value in shown),
+        rows=tuple((name, limit.judged(value) if limit else quantity(value, unit)) for name, value in shown),
         bars=tuple(svg.bar(max(value, 0) / top, mark) for _, value in shown),
     )
 
 
+def _extreme(bars: Sequence[tuple[str, float]], unit: str, limit: Limit | None) -> str:
+    """Return the value that is nearest to the wrong side, or beyond it, in words."""
+    values = [value for _, value in bars]
+    if limit is not None and limit.above:
+        return f"lowest {quantity(min(values), unit)}"
+    return f"highest {quantity(max(values), unit)}"
+
+
 def _histogram(facts: Mapping[str, Any]) -> Figure:
-    unit, limit = _unit(facts), _limit(facts)
-    buckets = [(_finite(edge), int(_finite(count))) for edge, count in facts["buckets"]]
+    unit, limit = unit_of(facts), limit_of(facts)
+    buckets = [(finite(edge), int(finite(count))) for edge, count in facts["buckets"]]
     total = sum(count for _, count in buckets)
     top = max(count for _, count in buckets) or 1
     step, base = WIDTH / len(buckets), 122
@@ -116,16 +103,21 @@ def _histogram(facts: Mapping[str, Any]) -> Figure:
     summary = f"{words.plural(total, 'value')}"
     for share in (0.5, 0.95, 0.99):
         if total and (reached := _quantile(buckets, total, share)) is not None:
-            summary += f", {share * 100:.0f} % at or below {_quantity(reached, unit)}"
+            summary += f", {share * 100:.0f} % at or below {quantity(reached, unit)}"
     summary += "."
     if limit is not None:
-        above = sum(count for (low, _), (_, count) in pairwise(buckets) if low >= limit.value)
-        summary += limit.summary(above)
+        if limit.above:
+            bad = sum(count for edge, count in buckets if edge <= limit.value)
+        else:
+            bad = sum(count for (low, _), (_, count) in pairwise(buckets) if low >= limit.value)
+        summary += limit.summary(bad)
         x = step * _ordinal(buckets, limit.value)
-        parts += [svg.line(x, 14, x, base, "pl"), svg.text(min(x, WIDTH) - 4, 24, limit.label, "end")]
+        left = x > WIDTH / 2
+        label = svg.text(x - 4 if left else x + 4, 24, limit.label, "end" if left else "")
+        parts += [svg.line(x, 14, x, base, "pl"), label]
     axis = f"upper edge of each bucket{_in(unit)}"
     parts.append(svg.text(0, base + 28, axis, kind="pm"))
-    rows = tuple((f"at most {_quantity(edge, unit)}", str(count)) for edge, count in buckets)
+    rows = tuple((f"at most {quantity(edge, unit)}", str(count)) for edge, count in buckets)
     title = one_line(str(facts["title"]))
     return Figure(title, summary, svg.drawing(base + 33, parts), ("", "count"), rows[:_MOST_ROWS])
 
@@ -150,8 +142,8 @@ def _ordinal(buckets: Sequence[tuple[float, int]], value: float) -> float:
 
 
 def _series(facts: Mapping[str, Any]) -> Figure:
-    unit, limit = _unit(facts), _limit(facts)
-    points = [(_finite(at), _finite(value)) for at, value in facts["points"]]
+    unit, limit = unit_of(facts), limit_of(facts)
+    points = [(finite(at), finite(value)) for at, value in facts["points"]]
     values = sorted(value for _, value in points)
     first, last = points[0][0], points[-1][0]
     line = limit.value if limit else 0
@@ -166,15 +158,15 @@ def _series(facts: Mapping[str, Any]) -> Figure:
     parts = [
         svg.line(0, base, WIDTH, base),
         svg.curve((WIDTH * (at - first) / width, level(value)) for at, value in _thinned(points)),
-        svg.text(0, 10, _quantity(values[-1], unit) + " highest"),
+        svg.text(0, 10, quantity(values[-1], unit) + " highest"),
     ]
     summary = (
         f"{words.plural(len(points), 'value')} over {words.duration(last - first)}: lowest "
-        f"{_quantity(values[0], unit)}, median {_quantity(values[len(values) // 2], unit)}, highest "
-        f"{_quantity(values[-1], unit)}, last {_quantity(points[-1][1], unit)}."
+        f"{quantity(values[0], unit)}, median {quantity(values[len(values) // 2], unit)}, highest "
+        f"{quantity(values[-1], unit)}, last {quantity(points[-1][1], unit)}."
     )
     if limit is not None:
-        summary += limit.summary(sum(map(limit.beyond, values)), len(values))
+        summary += limit.summary(sum(map(limit.bad, values)), len(values))
         y = level(limit.value)
         parts += [svg.line(0, y, WIDTH, y, "pl"), svg.text(WIDTH, y - 3, limit.label, "end")]
     start = words.moment(facts["start"]) if facts.get("start") else "start"
@@ -219,27 +211,13 @@ def _span(facts: Mapping[str, Any]) -> Figure:
         svg.text(WIDTH, 41, words.moment(facts["end"])[:10], "end", "pm"),
     ]
     summary += f" From {words.moment(facts['start'])} to {words.moment(facts['end'])}."
+    if facts.get("limit"):
+        due = datetime.fromisoformat(str(facts["limit"]))
+        share = min(max((due - start).total_seconds() / length, 0.0), 1.0)
+        parts.append(svg.line(WIDTH * share, 13, WIDTH * share, 28, "pl"))
+        late = f"{words.duration((mark - due).total_seconds())} too late" if mark > due else "in time"
+        summary += f" Limit: before {words.moment(facts['limit'])}; {late}."
     return Figure(one_line(str(facts["title"])), summary, svg.drawing(46, parts))
-
-
-def _limit(facts: Mapping[str, Any]) -> Limit | None:
-    return None if facts.get("limit") is None else Limit(_finite(facts["limit"]), _unit(facts))
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(value)
-    return float(value)
-
-
-def _quantity(value: float, unit: str) -> str:
-    if unit == "ratio":
-        return f"{value * 100:.3g} %"
-    return words.quantity(value, {"seconds": "s"}.get(unit, unit))
-
-
-def _unit(facts: Mapping[str, Any]) -> str:
-    return one_line(str(facts["unit"]), 16)
 
 
 def _in(unit: str) -> str:

@@ -29,8 +29,8 @@ def drawn(plot: Any) -> Figure:
 def test_bars_name_each_value_and_count_those_above_the_limit() -> None:
     """The longest bar is drawn to scale, each bar has its label and value, the limit is counted."""
     made = drawn(Bars("Latency", "s", (("GET /a", 0.5), ("GET /b", 2.0)), limit=1.0))
-    assert made.summary == "2 values, highest 2 s. Limit 1 s: 1 of 2 above it."
-    assert made.rows == (("GET /a", "500 ms"), ("GET /b", "2 s"))
+    assert made.summary == "2 values, highest 2 s. Limit: at most 1 s; 1 of 2 above it."
+    assert made.rows == (("GET /a", "500 ms"), ("GET /b", "2 s, too high"))
     lengths = [float(re.findall(r'class="pb"[^>]* d="M0 0h([\d.]+)', bar)[0]) for bar in made.bars]
     assert lengths[1] == pytest.approx(4 * lengths[0], abs=0.3)
     marks = [float(mark) for bar in made.bars for mark in re.findall(r'class="pl"[^>]* d="M([\d.]+) ', bar)]
@@ -42,9 +42,33 @@ def test_a_histogram_says_quantiles_and_what_is_above_the_limit() -> None:
     made = drawn(Histogram("T", "s", ((0.1, 50), (0.5, 45), (1.0, 4), (2.0, 1)), limit=1.0))
     assert made.summary == (
         "100 values, 50 % at or below 100 ms, 95 % at or below 500 ms, 99 % at or below 1 s. "
-        "Limit 1 s: 1 above it."
+        "Limit: at most 1 s; 1 above it."
     )
     assert made.rows[0] == ("at most 100 ms", "50")
+
+
+def test_a_limit_from_below_says_so() -> None:
+    """Where values must be above the line, those below it are counted, named and called too low."""
+    left = drawn(Bars("Left", "d", (("a", 12.0), ("b", 40.0)), limit=30.0, good="above"))
+    assert left.summary == "2 values, lowest 12 d. Limit: at least 30 d; 1 of 2 below it."
+    assert left.rows == (("a", "12 d, too low"), ("b", "40 d"))
+    rate = drawn(Series("Rate", "requests/s", ((0.0, 9.0), (1.0, 11.0)), limit=10.0, good="above"))
+    assert rate.summary.endswith("Limit: at least 10 requests/s; 1 of 2 below it.")
+    assert ">at least 10 requests/s<" in rate.svg
+    spread = drawn(Histogram("T", "s", ((0.1, 5), (0.5, 7), (1.0, 4)), limit=0.5, good="above"))
+    assert spread.summary.endswith("Limit: at least 500 ms; 12 below it.")
+    assert ">at least 500 ms<" in spread.svg
+
+
+@pytest.mark.parametrize(
+    ("due", "said"),
+    [("2026-12-10T00:00:00Z", "in time."), ("2026-10-10T00:00:00Z", "24 h too late.")],
+)
+def test_a_span_with_a_limit_says_whether_it_is_kept(due: str, said: str) -> None:
+    """The moment before which something is due stands in words, and in the drawing as a dashed line."""
+    made = drawn(Span("C", "2026-10-01T00:00:00Z", "2027-01-09T00:00:00Z", "2026-10-11T00:00:00Z", limit=due))
+    assert made.summary.endswith(f" Limit: before {due[:10]} 00:00:00 UTC; {said}")
+    assert made.svg.count('class="pl"') == 1
 
 
 def test_an_empty_histogram_says_that_it_is_empty() -> None:
@@ -58,7 +82,7 @@ def test_a_series_says_its_range_and_how_much_of_it_is_above_the_limit() -> None
         Series("Age", "h", ((0.0, 1.0), (60.0, 3.0), (120.0, 2.0)), "2026-11-24T04:00:00Z", limit=2.5)
     )
     assert made.summary == (
-        "3 values over 2 min: lowest 1 h, median 2 h, highest 3 h, last 2 h. Limit 2.5 h: 1 of 3 above it."
+        "3 values over 2 min: lowest 1 h, median 2 h, highest 3 h, last 2 h. Limit: at most 2.5 h; 1 of 3 above it."
     )
     assert "2026-11-24 04:00:00 UTC" in made.svg
 
@@ -103,6 +127,14 @@ def test_a_span_says_what_is_left(mark: str, said: str) -> None:
         {"plot": "span", "title": "t", "start": "2026-01-01", "end": "2026-01-01", "mark": "2026-01-01"},
         {"plot": "bars", "title": "t", "unit": "s", "bars": [["a", 1]], "limit": "high"},
         {"plot": ["bars"]},
+        {
+            "plot": "span",
+            "title": "t",
+            "start": "2026-01-01",
+            "end": "2026-01-02",
+            "mark": "2026-01-01",
+            "limit": "x",
+        },
     ],
 )
 def test_what_cannot_be_drawn_is_not(facts: dict[str, Any]) -> None:
