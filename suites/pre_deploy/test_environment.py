@@ -101,8 +101,8 @@ def test_production_values_in_effect(env_loaded_facts: EnvLoadedFacts) -> None:
         assert all(unit.active for unit in facts.units), "a unit of env.units is not active"
         return
     for one in facts.loaded:
-        for name, why in one.wrong:
-            pytest.fail(f"{name} of {one.container} {why}")
+        wrong = "; ".join(f"{name} {why}" for name, why in one.wrong)
+        assert not one.wrong, f"{one.container}: {wrong}"
     if not any(one.fed for one in facts.loaded):
         unproven(Reason.NO_EVIDENCE, f"none of {facts.looked} running containers was given {facts.path}")
 
