@@ -120,6 +120,14 @@ def test_scans_that_prove_nothing(facts: SarifFacts, error: type[Exception], wor
         judge_scans(facts)
 
 
+def test_findings_of_other_commits_only() -> None:
+    """Where every scan is about something else, nothing was found out about the release."""
+    with pytest.raises(AssertionError, match="no scan is about"):
+        CHECKS["test_scan_findings"](
+            sarif_facts=replace(SARIF, scans=(replace(OLD, findings=()),)), limits=LIMITS, now=NOW
+        )
+
+
 PIP = Audited("pip-audit", 2, (("a", "1"), ("b", "2")), (), (), ())
 NPM = Audited("npm audit", 9, (), (), (), (("high", 0), ("moderate", 3)))
 PY_LOCK = Lock("a.lock", "python", HASH, 1, (("a", "1"),), ())
@@ -254,6 +262,11 @@ def test_dependencies_that_pass(facts: DependenciesFacts) -> None:
         (replace(DEPS, sboms=()), Unproven, "reports.sbom"),
         (replace(DEPS, built=(("api", "sha256:00"),)), AssertionError, "no bill of materials is about api"),
         (replace(DEPS, sboms=(replace(DEPS.sboms[0], parts=0),)), AssertionError, "lists no part"),
+        (
+            replace(DEPS, sboms=(replace(DEPS.sboms[0], origin=replace(ORIGIN, intact=False)),)),
+            AssertionError,
+            "was changed",
+        ),
     ],
 )
 def test_dependencies_that_are_not_proven(
