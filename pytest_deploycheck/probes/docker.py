@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ IMAGES = (
     "docker image inspect $(docker inspect --format '{{.Config.Image}} {{.Image}}' "
     "$(docker ps --all --quiet --no-trunc) | tr ' ' '\\n' | sort -u)"
 )
+NOTHING_NAMED = re.compile("at least 1|no names or ids|no containers")
+"""How docker and podman refuse to inspect nothing."""
 EVENTS = (
     "docker events --since={since} --until=0s --filter=type=container --filter=event=start "
     "--filter=event=health_status --filter=event=die --filter=event=oom --format '{{{{json .}}}}'"
@@ -108,7 +111,7 @@ def docker(target: Target, connect: Connections) -> DockerFacts:
         released=tuple(target.release.images.items()),
         commit=target.release.commit,
         source=target.repo.remote,
-        deploy_started_at=began.isoformat() if began else "",
+        deploy_started_at=moment(began.isoformat()) if began else "",
         third_party=tuple(target.build.third_party),
         exempt=tuple(section.exempt.items()),
         oneshot=tuple(section.oneshot),
@@ -127,7 +130,7 @@ def edge(text: str) -> tuple[str, str]:
 def entries(done: Done, what: str) -> list[dict[str, Any]]:
     """Return what an inspect printed; none where there was nothing to inspect, for which it asks for a name."""
     found = docker_compose.objects(done.stdout)
-    if found is None or (not found and done.status != 0 and "at least 1" not in done.stderr):
+    if found is None or (not found and done.status != 0 and not NOTHING_NAMED.search(done.stderr)):
         said = (done.stderr.splitlines() or ["nothing"])[0][:160]
         raise CannotLook(Reason.UNPARSEABLE, f"{what} printed no JSON; it said: {said}")
     return [dict(one) for one in found]
@@ -148,7 +151,7 @@ def events(text: str) -> tuple[Event, ...]:
 
 def moment_of(nanoseconds: int) -> str:
     """Return nanoseconds since 1970 as UTC ISO 8601."""
-    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat()
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="microseconds")
 
 
 def unseen(config: Done, projects: tuple[str, ...], wanted: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pytest_deploycheck.probes.healthchecks import HealthCheck, from_inspect
@@ -178,13 +178,13 @@ def image(found: Mapping[str, Any]) -> Image:
 
 
 def moment(value: Any) -> str:
-    """Return a moment with at most microseconds, so that Python can read it; empty for never."""
+    """Return a moment in UTC to the microsecond, so that moments compare as text; empty for never."""
     text = str(value or "")
     if not text or text.startswith(NEVER):
         return ""
     text = re.sub(r"(\.\d{6})\d+", r"\1", text.replace("Z", "+00:00"))
     try:
-        return datetime.fromisoformat(text).isoformat()
+        return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="microseconds")
     except ValueError:
         return ""
 

@@ -20,6 +20,8 @@ _REFUSALS = frozenset("false exit return kill pkill".split())
 _CONNECTORS = frozenset("nc ncat netcat nc.openbsd nc.traditional".split())
 _KEYWORDS = frozenset("if for while until case { ( ! function [[".split())
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_Command = list[str]
+_Part = tuple[str, list[_Command]]
 
 
 @dataclass(frozen=True)
@@ -120,17 +122,18 @@ def _shell(text: str) -> tuple[str, str]:
             parts = parts[:-1]
             continue
         weak = _weak(last, text)
-        return program, f"it ends in `|| {' '.join(last)[:20]}`" if weak else ""
+        return program, f"it ends in `|| {_shown(last)}`" if weak else ""
     reasons = [_weak(pipe[-1], text) for _, pipe in parts]
     return program, "" if "" in reasons else reasons[-1]
 
 
-def _lists(text: str) -> list[list[tuple[str, list[list[str]]]]] | None:
+def _lists(text: str) -> list[list[_Part]] | None:
     """Take a command apart: lists (;) of parts (&& ||), each a pipeline of commands; None if that fails."""
     lexer = shlex.shlex(text.replace("\n", " ; "), posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
-    lists: list[list[tuple[str, list[list[str]]]]] = [[("", [[]])]]
+    current: _Command = []
+    lists: list[list[_Part]] = [[("", [current])]]
     skip = False
     try:
         for word in lexer:
@@ -138,14 +141,18 @@ def _lists(text: str) -> list[list[tuple[str, list[list[str]]]]] | None:
                 skip = False
             elif re.fullmatch(r"[<>&]*[<>][<>&]*", word):
                 skip = True
-            elif word in (";", "&"):
-                lists.append([("", [[]])])
-            elif word in ("&&", "||"):
-                lists[-1].append((word, [[]]))
-            elif word == "|":
-                lists[-1][-1][1].append([])
+                if current and current[-1].isdigit():
+                    current.pop()  # the descriptor's number
+            elif word in (";", "&", "&&", "||", "|"):
+                current = []
+                if word == "|":
+                    lists[-1][-1][1].append(current)
+                elif word in (";", "&"):
+                    lists.append([("", [current])])
+                else:
+                    lists[-1].append((word, [current]))
             else:
-                lists[-1][-1][1][-1].append(word)
+                current.append(word)
     except ValueError:
         return None
     return [entry for entry in lists if any(command for _, pipe in entry for command in pipe)]
@@ -164,7 +171,7 @@ def _weak(words: Sequence[str], text: str) -> str:
         return ""
     if name in _IDLE:
         opens = "/dev/tcp/" in text
-        return "it only opens a connection" if opens else f"`{' '.join(words)[:20]}` always succeeds"
+        return "it only opens a connection" if opens else f"`{_shown(words)}` always succeeds"
     if name in _CONNECTORS and any(re.fullmatch(r"-[a-y]*z\w*", option) for option in options):
         return f"`{name} -z` only opens a connection"
     if name == "curl" and not _fails(options):
@@ -199,3 +206,9 @@ def _inner(words: Sequence[str]) -> str | None:
 
 def _name(word: str) -> str:
     return word.rpartition("/")[2]
+
+
+def _shown(words: Sequence[str]) -> str:
+    """Return how a message names a command: by its program alone, since its words may hold a password."""
+    name = _name(words[0]) if words else ""
+    return "exit 0" if name == "exit" else name

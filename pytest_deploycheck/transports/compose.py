@@ -28,16 +28,18 @@ NO_PROJECT = 66
 _NAME = r"[a-z0-9][a-z0-9_-]*"
 _FILE = r"/[\w./@+-]+"
 _LABEL = "com.docker.compose.project"
+# The labels by inspect: podman's list of containers has no template function for one.
 _AS_STARTED = (
+    'newest="$(docker ps --all --quiet --filter "label=' + _LABEL + '{project}" '
+    '--filter "label=' + _LABEL + '.config_files" | head -n 1)"; test -n "$newest" || exit 66; '
     'IFS="|" read -r name folder files environment <<END\n'
-    '$(docker ps --all --filter "label=' + _LABEL + '{project}" --filter "label=' + _LABEL + '.config_files" '
-    '--format "{labels}" | head -n 1)\nEND\n'
-    'test -n "$name" || exit 66; export COMPOSE_PATH_SEPARATOR=, COMPOSE_FILE="$files"; '
+    '$(docker inspect --format "{labels}" "$newest")\nEND\n'
+    'export COMPOSE_PATH_SEPARATOR=, COMPOSE_FILE="$files"; '
     'test -z "$environment" || export COMPOSE_ENV_FILES="$environment"; '
     'ask() {{ {program} -p "$name" --project-directory "$folder" "$@"; }}; '
 )
 _LABELS = "|".join(
-    f'{{{{.Label \\"{_LABEL}{part}\\"}}}}'
+    f'{{{{index .Config.Labels \\"{_LABEL}{part}\\"}}}}'
     for part in ("", ".working_dir", ".config_files", ".environment_file")
 )
 _BY_FILES = 'ask() {{ {program}{project}{files} "$@"; }}; '
