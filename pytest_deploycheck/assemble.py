@@ -12,19 +12,10 @@ from typing import Any
 
 from pytest_deploycheck import record as records
 from pytest_deploycheck.checklist import Checklist
+from pytest_deploycheck.decision import DeadGate, decide
 from pytest_deploycheck.gates import GATES
 from pytest_deploycheck.record import Record, jsonable
-from pytest_deploycheck.verdict import (
-    Claim,
-    Comparison,
-    DeadGate,
-    ItemVerdict,
-    LimitUse,
-    Outcome,
-    Verdict,
-    decide,
-    judge,
-)
+from pytest_deploycheck.verdict import Claim, Comparison, ItemVerdict, LimitUse, Outcome, Verdict, judge
 
 
 @dataclass

@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck.verdict import Claim, DeadGate, ItemVerdict, Ruling
+from pytest_deploycheck.decision import DeadGate, Ruling
+from pytest_deploycheck.verdict import Claim, ItemVerdict
 
 SCHEMA = "deploycheck/1"
 

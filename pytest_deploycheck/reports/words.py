@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from pytest_deploycheck.verdict import Decision, Verdict
+from pytest_deploycheck.decision import Decision
+from pytest_deploycheck.verdict import Verdict
 
 MEANING: Mapping[str, str] = {
     "failed": "seen, and wrong",

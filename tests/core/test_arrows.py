@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "pytest_deploycheck"
 SUITES = PACKAGE.parent / "suites"
+MIDDLE = ("verdict.py", "decision.py", "record.py", "assemble.py", "reports")
 
 
 def imports(path: Path) -> set[str]:
@@ -41,12 +42,20 @@ def starts(names: set[str], *prefixes: str) -> list[str]:
     return sorted(n for n in names if any(n == p or n.startswith(p + ".") for p in prefixes))
 
 
-@pytest.mark.parametrize("path", modules("verdict.py", "record.py", "assemble.py", "reports"), ids=str)
+@pytest.mark.parametrize("path", modules(*MIDDLE), ids=str)
 def test_the_middle_knows_no_pytest_and_no_probes(path: Path) -> None:
     """Verdicts, record and reports import neither pytest nor anything that looks."""
     assert not starts(
         imports(path), "pytest", "requests", "pytest_deploycheck.probes", "pytest_deploycheck.session"
     )
+
+
+def test_the_decision_rests_on_verdicts_and_verdicts_on_nothing() -> None:
+    """The middle has one direction: from what a test came to, over the item, to the run."""
+    own = {
+        name: starts(imports(PACKAGE / name), "pytest_deploycheck") for name in ("verdict.py", "decision.py")
+    }
+    assert own == {"verdict.py": [], "decision.py": ["pytest_deploycheck.verdict"]}
 
 
 @pytest.mark.parametrize(

@@ -7,19 +7,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_deploycheck.verdict import (
-    SEVERITY,
-    Claim,
-    DeadGate,
-    Decision,
-    ItemVerdict,
-    Kind,
-    Outcome,
-    Verdict,
-    decide,
-    group_causes,
-    judge,
-)
+from pytest_deploycheck.decision import DeadGate, Decision, decide, group_causes
+from pytest_deploycheck.verdict import SEVERITY, Claim, ItemVerdict, Kind, Outcome, Verdict, judge
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FROM_TESTS = [v for v in Verdict if v not in (Verdict.NOT_RUN, Verdict.WAIVED, Verdict.NOT_APPLICABLE)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_deploycheck.decision import DeadGate, decide
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.gates import GATES
 from pytest_deploycheck.gather import closure, inherited
@@ -14,7 +15,7 @@ from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.probes import registry
 from pytest_deploycheck.run import Run
 from pytest_deploycheck.target import load
-from pytest_deploycheck.verdict import DeadGate, ItemVerdict, Verdict, decide
+from pytest_deploycheck.verdict import ItemVerdict, Verdict
 from tests.faults.harness import Judged, all_probes, checks, judge_all, look
 from tests.faults.tools import stopped
 

@@ -9,17 +9,9 @@ from typing import Any
 
 from pytest_deploycheck import record as records
 from pytest_deploycheck.checklist import Checklist, Item, default, parse
+from pytest_deploycheck.decision import DeadGate, decide
 from pytest_deploycheck.record import Record, digest, jsonable
-from pytest_deploycheck.verdict import (
-    Claim,
-    Comparison,
-    DeadGate,
-    LimitUse,
-    Outcome,
-    Verdict,
-    decide,
-    judge,
-)
+from pytest_deploycheck.verdict import Claim, Comparison, LimitUse, Outcome, Verdict, judge
 
 from .world import COMPARISONS, FACTS, PROBES
 

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_deploycheck.decision import Decision
 from pytest_deploycheck.record import SCHEMA, Record
-from pytest_deploycheck.verdict import Decision, Kind, Verdict
+from pytest_deploycheck.verdict import Kind, Verdict
 
 from .factory import record
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_deploycheck.decision import Decision
 from pytest_deploycheck.reports import words
-from pytest_deploycheck.verdict import Decision, Reason, Verdict
+from pytest_deploycheck.verdict import Reason, Verdict
 
 
 @pytest.mark.parametrize(

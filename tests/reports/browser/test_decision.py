@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_deploycheck.decision import Decision
 from pytest_deploycheck.reports import html
-from pytest_deploycheck.verdict import Decision
 
 from ..factory import record
 from .cdp import Browser
