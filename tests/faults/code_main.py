@@ -137,7 +137,9 @@ def old_process(demo: Deployment) -> Iterator[None]:
             demo.restart(name)
 
 
-@fault(MAIN, "one service still runs the image of the commit before", probes=("checkout",), needs=("containers",))
+@fault(
+    MAIN, "one service still runs the image of the commit before", probes=("checkout",), needs=("containers",)
+)
 @contextmanager
 def old_image(demo: Deployment) -> Iterator[None]:
     """Deploy one service of two from an image whose label names another commit."""
