@@ -142,8 +142,22 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
         "headers": {"hsts_subdomains": True},
         "rate": {
             "policies": [
-                {"route": "/token/quote", "method": "GET", "limit": 20, "window_s": 2, "key": "ip", "by": "app"},
-                {"route": "/auth/login", "method": "POST", "limit": 10, "window_s": 2, "key": "ip", "by": "app"},
+                {
+                    "route": "/token/quote",
+                    "method": "GET",
+                    "limit": 20,
+                    "window_s": 2,
+                    "key": "ip",
+                    "by": "app",
+                },
+                {
+                    "route": "/auth/login",
+                    "method": "POST",
+                    "limit": 10,
+                    "window_s": 2,
+                    "key": "ip",
+                    "by": "app",
+                },
                 {"route": "/docs", "method": "GET", "limit": 15, "window_s": 1, "key": "ip", "by": "edge"},
             ],
             "store_key": "REDIS_URL",
