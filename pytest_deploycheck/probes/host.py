@@ -7,7 +7,6 @@ processors' counters again: the difference is the share that other guests took.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pytest_deploycheck.limits import Limits
@@ -122,9 +121,12 @@ class _First:
             found |= dict.fromkeys(_POSTGRES_FOLDERS, "database")
         return found | dict.fromkeys(section.data_dirs if section else (), "data")
 
+    def _asked(self, paths: dict[str, str]) -> str:
+        return " ".join(path for path in paths if parse.plain_path(path))
+
     def later(self, paths: dict[str, str]) -> list[str]:
         """Return what the second look reads here."""
-        asked = " ".join(paths)
+        asked = self._asked(paths)
         commands = [STAT_LATER, CLOCK, f"{DISKS} {asked}", f"df -kP {asked}"]
         return commands if self._listeners is not None else [*commands, LISTENERS_OLD]
 
@@ -133,7 +135,8 @@ class _First:
         memory = parse.memory(self._text(MEMORY))
         steal, window_s, since_boot = self._steal()
         skew_s, within_s = self._skew()
-        asked = " ".join(paths)
+        asked = self._asked(paths)
+        holds = {path: why for path, why in paths.items() if parse.plain_path(path)}
         return ServerFacts(
             uri=self._uri,
             user=self._text(USER).strip(),
@@ -142,12 +145,15 @@ class _First:
             mem_available_bytes=memory.get("MemAvailable"),
             swap_total_bytes=memory.get("SwapTotal"),
             cpus=self._cpus(),
-            load5=parse.number((self._text(LOAD).split() or ["", ""])[1]),
+            load5=parse.number(" ".join(self._text(LOAD).split()[1:2])),
             steal=steal,
             steal_window_s=window_s,
             steal_since_boot=since_boot,
             boot_at=self._boot(),
-            filesystems=parse.filesystems(self._text(f"{DISKS} {asked}"), self._text(f"df -kP {asked}"), paths),
+            filesystems=parse.filesystems(
+                self._text(f"{DISKS} {asked}"), self._text(f"df -kP {asked}"), holds
+            ),
+            unread_paths=tuple(path for path in paths if path not in holds),
             docker_root=self._engine_root,
             containers_mem_limit_bytes=self._containers[0] if self._containers else None,
             containers_without_mem_limit=self._containers[1] if self._containers else None,
@@ -166,11 +172,8 @@ class _First:
 
     def _least_memory(self, total: int | None) -> int | None:
         """Return the machine's memory, or less where a control group allows no more."""
-        known = [total] if total else []
-        for command in (MEMORY_LIMIT, MEMORY_LIMIT_V1):
-            value = self._text(command).strip()
-            known += [int(value)] if value.isdigit() and int(value) else []
-        return min(known) if total else None
+        limits = (parse.integer(self._text(command)) for command in (MEMORY_LIMIT, MEMORY_LIMIT_V1))
+        return min(total, *(limit for limit in limits if limit), total) if total else None
 
     def _cpus(self) -> float | None:
         ticks = parse.cpu_ticks(self._text(STAT))
@@ -191,17 +194,17 @@ class _First:
     def _skew(self) -> tuple[float | None, float]:
         """Return the server's clock less ours, and to within how much: half the second look's duration."""
         done = self._connect.read(CLOCK, self._uri)
-        text = done.stdout.strip()
-        if not text.isdigit():
+        ticks = parse.integer(done.stdout) or parse.integer(done.stdout.strip().removesuffix("N"))
+        if ticks is None:
             return None, 0.0
-        there = int(text) / 1e9 if len(text) > 12 else float(text) + 0.5
+        there = ticks / 1e9 if ticks > 1e15 else ticks + 0.5  # an older date prints seconds only
         here = (done.sent_at + done.received_at) / 2
         return round(there - here, 3), round((done.received_at - done.sent_at) / 2, 3)
 
     def _boot(self) -> str:
-        uptime = parse.number((self._text(STAT_LATER).split() or [""])[0])
+        uptime = parse.number(" ".join(self._text(STAT_LATER).split()[:1]))
         now = self._connect.read(STAT_LATER, self._uri).received_at
-        return datetime.fromtimestamp(now - uptime, UTC).isoformat(timespec="seconds") if uptime else ""
+        return parse.since_epoch(now - uptime) if uptime else ""
 
     def _synchronized(self) -> bool | None:
         answer: Any = dict(line.split("=", 1) for line in self._text(SYNCHRONIZED).split() if "=" in line)
