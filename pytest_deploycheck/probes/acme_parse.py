@@ -6,10 +6,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from pytest_deploycheck.probes import certificates
+from pytest_deploycheck.probes import certificates, host_parse
 from pytest_deploycheck.probes.acme_facts import Stored
 from pytest_deploycheck.probes.certificates import CertificateFacts
 from pytest_deploycheck.probes.host_facts import Listener
@@ -52,7 +51,7 @@ def key(part: str, certificate: str) -> tuple[bool | None, str, str]:
     """Return whether a key is the certificate's, its mode, and its user and group, of what was printed of it."""
     head, _, rest = part.partition("\n")
     words = head.split()
-    if len(words) != 3:
+    if len(words) != 3 or not re.fullmatch(r"[0-7]{3,4}", words[0]):
         return None, "", ""
     matches = rest.strip() == public_key(certificate) if "PUBLIC KEY" in rest else None
     return matches, words[0], f"{words[1]}:{words[2]}"
@@ -92,10 +91,10 @@ def certbot(
             found,
             key_file,
             *key(keys.get(key_file, ""), text),
-            version=int(number[1]) if number else None,
+            version=host_parse.integer(number[1]) if number else None,
             authority=options.get("server", ""),
             authenticator=options.get("authenticator", ""),
-            http_port=int(port) if port.isdigit() else 80,
+            http_port=host_parse.integer(port) or 80,
             makes_room=bool(options.get("pre_hook")),
             reloads=reloads or ("hook of the folder" if hooks else ""),
         )
@@ -123,7 +122,6 @@ def acme_sh(chains: Mapping[str, str], keys: Mapping[str, str], conf: Mapping[st
         name = place.parent.name.removesuffix("_ecc")
         options = settings(conf.get(str(place.with_name(f"{name}.conf")), ""))
         key_file = str(place.with_name(f"{name}.key"))
-        due = options.get("NextRenewTime") or options.get("Le_NextRenewTime", "")
         yield Stored(
             "acme.sh",
             name,
@@ -134,15 +132,16 @@ def acme_sh(chains: Mapping[str, str], keys: Mapping[str, str], conf: Mapping[st
             version=None,
             authority=options.get("Le_API", ""),
             reloads="reload command" if options.get("Le_ReloadCmd") else "",
-            renews_at=datetime.fromtimestamp(int(due), UTC).isoformat() if due.isdigit() else "",
+            renews_at=host_parse.since_epoch(options.get("Le_NextRenewTime", "")),
         )
 
 
 def traefik(parts: Mapping[str, str]) -> Iterator[Stored]:
     """Yield Traefik's certificates out of acme.json, where each is PEM in Base64; it renews and serves them."""
     for path, part in parts.items():
-        mode, _, rest = part.partition("\n")
-        words = mode.split()
+        head, _, rest = part.partition("\n")
+        words = head.split()
+        mode = words[0] if len(words) == 3 and re.fullmatch(r"[0-7]{3,4}", words[0]) else ""
         uri = next((line[4:] for line in rest.splitlines() if line.startswith("uri ")), "")
         for line in rest.splitlines():
             if line.startswith("certificate "):
@@ -151,9 +150,9 @@ def traefik(parts: Mapping[str, str]) -> Iterator[Stored]:
                 except (binascii.Error, ValueError):
                     continue
                 if found := chain(text):
-                    owner = f"{words[1]}:{words[2]}" if len(words) == 3 else ""
+                    owner = f"{words[1]}:{words[2]}" if mode else ""
                     name = found[0].names[0] if found[0].names else found[0].subject
-                    kept = (None, words[0] if words else "", owner, None, uri)
+                    kept = (None, mode, owner, None, uri)
                     yield Stored("traefik", name, path, found, path, *kept, reloads="itself")
 
 
@@ -171,7 +170,7 @@ def declared(
 def last_run(part: str) -> tuple[str, bool | None, tuple[str, ...]]:
     """Return when certbot last ran, whether its renewals succeeded, and the errors, of what its log tells."""
     when, _, rest = part.partition("\n")
-    at = datetime.fromtimestamp(int(when), UTC).isoformat() if when.strip().isdigit() else ""
+    at = host_parse.since_epoch(when)
     errors = tuple(line[:200] for line in rest.splitlines() if re.search(r":(ERROR|CRITICAL):", line))
     return at, False if errors else True if "no renewal failures" in rest else None, errors
 

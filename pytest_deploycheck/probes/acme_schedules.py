@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_deploycheck.probes.acme_facts import Schedule
 from pytest_deploycheck.probes.host_facts import ServerFacts, UnitState
+from pytest_deploycheck.probes.host_parse import section, words
 
 _TIMERS = (
     ("certbot", r"^(snap\.)?(certbot|letsencrypt)[\w.-]*\.timer$"),
@@ -74,7 +75,7 @@ def _why_not(unit: UnitState) -> str:
 
 def _timer(unit: UnitState, renewer: str, server: ServerFacts) -> Schedule:
     why_not = _why_not(unit)
-    service = server.unit(unit.triggers.split()[0]) if unit.triggers else None
+    service = server.unit(unit.triggers.split()[0]) if unit.triggers.split() else None
     succeeded = None
     if service is not None and service.ended_at:
         succeeded = service.result == "success" and not service.status
@@ -84,8 +85,8 @@ def _timer(unit: UnitState, renewer: str, server: ServerFacts) -> Schedule:
 
 def _renewing(containers: Any) -> Iterator[tuple[str, str]]:
     for entry in containers if isinstance(containers, list) else []:
-        config = entry.get("Config") or {}
-        words = [str(config.get("Image", "")), *(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
-        renewer = _which(_IMAGES, " ".join(map(str, words)))
-        if renewer and (entry.get("State") or {}).get("Running"):
+        config = section(entry, "Config")
+        program = [str(config.get("Image", "")), *words(config.get("Entrypoint")), *words(config.get("Cmd"))]
+        renewer = _which(_IMAGES, " ".join(program))
+        if renewer and section(entry, "State").get("Running") is True:
             yield str(entry.get("Name", "")).lstrip("/"), renewer

@@ -82,6 +82,7 @@ class ServerFacts:
     uri: its testinfra address.  mem_total_bytes: the smaller of the machine's and the control group's.
     cpus: cores that programs may use: online, by the CPU set, and by the control group's quota.
     steal: share of processor time that other guests took during `steal_window_s`; steal_since_boot: likewise.
+    unread_paths: paths that hold data but have spaces or other signs in their names, so that they were not asked for.
     containers_mem_limit_bytes: sum of the memory limits of running containers; containers_without_mem_limit:
     how many have none.  docker_root: where the container engine keeps its data.  clock_skew_s: the server's clock
     less the runner's, known to within clock_skew_within_s.  ntp_synchronized: as timedatectl says.
@@ -102,6 +103,7 @@ class ServerFacts:
     steal_since_boot: float | None
     boot_at: str
     filesystems: tuple[FileSystem, ...]
+    unread_paths: tuple[str, ...]
     docker_root: str
     containers_mem_limit_bytes: int | None
     containers_without_mem_limit: int | None

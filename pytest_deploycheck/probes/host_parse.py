@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from pytest_deploycheck.rules import os_support
 _DATABASE_FOLDERS = re.compile(
     r"^/(var/lib/(postgresql|pgsql|mysql|mongodb)|data/db|pgdata|bitnami/(postgresql|mysql|mariadb|mongodb))(/|$)"
 )
+_PLAIN_PATH = re.compile(r"^/[\w./@+-]*\Z", re.ASCII)
 _TIMED = re.compile(r"^\w{3} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC$")
 _LISTENER = re.compile(r"^(tcp|udp)\s+\S+\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+(?:\s+users:\(\(\"([^\"]*)\")?")
 _NETSTAT = re.compile(r"^(tcp|udp)6?\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+\s+(?:LISTEN\s+)?(?:\d+/([^\s:]+))?")
@@ -21,7 +23,7 @@ _NETSTAT = re.compile(r"^(tcp|udp)6?\s+\d+\s+\d+\s+(\S+):(\d+)\s+\S+\s+(?:LISTEN
 
 def memory(text: str) -> dict[str, int]:
     """Return /proc/meminfo in bytes."""
-    rows = re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)
+    rows = re.findall(r"^(\w+):\s+(\d{1,15}) kB$", text, re.MULTILINE)
     return {name: int(value) * 1024 for name, value in rows}
 
 
@@ -31,26 +33,38 @@ def cpu_ticks(text: str) -> tuple[int, int, int] | None:
     Guests' ticks are counted within user and nice already.
     """
     total = re.search(r"^cpu +([\d ]+)$", text, re.MULTILINE)
-    values = [int(value) for value in total[1].split()] if total else []
+    values = [integer(value) or 0 for value in total[1].split()] if total else []
     if len(values) < 8:
         return None
     return sum(values[:8]), values[7], len(re.findall(r"^cpu\d+ ", text, re.MULTILINE))
 
 
 def number(text: str) -> float | None:
-    """Return a number that stands alone."""
+    """Return a finite number that stands alone."""
     try:
-        return float(text.strip())
+        value = float(text.strip())
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
+
+
+def integer(text: object) -> int | None:
+    """Return a number without sign of nineteen digits at most; what is larger is no answer of a kernel."""
+    word = str(text).strip()
+    return int(word) if word.isascii() and word.isdigit() and len(word) <= 19 else None
+
+
+def plain_path(path: object) -> str:
+    """Return an absolute path that can be asked about without quoting; empty for any other."""
+    return path if isinstance(path, str) and _PLAIN_PATH.match(path) else ""
 
 
 def quota(cpu_max: str, v1: str) -> float | None:
     """Return the cores that a control group allows: cpu.max of version 2, else quota and period of version 1."""
-    words = (cpu_max or v1).split()
-    if len(words) != 2 or not words[0].isdigit() or not words[1].isdigit() or int(words[1]) == 0:
+    words = [integer(word) for word in (cpu_max or v1).split()]
+    if len(words) != 2 or words[0] is None or not words[1]:
         return None  # "max", -1 or nothing: no quota
-    return int(words[0]) / int(words[1])
+    return words[0] / words[1]
 
 
 def os_release(text: str) -> OperatingSystem | None:
@@ -72,29 +86,25 @@ def filesystems(table: str, plain: str, holds: dict[str, str]) -> tuple[FileSyst
     found = []
     for line in table.splitlines()[1:]:
         words = line.split(None, 7)
-        if len(words) == 8 and words[3].isdigit() and words[4].isdigit():
-            path, device, kind, size, free, inodes, inodes_free, mount = words
-            made = FileSystem(
-                path,
-                holds.get(path, "data"),
-                mount.strip(),
-                device,
-                kind,
-                int(size),
-                int(free),
-                int(inodes) if inodes.isdigit() and int(inodes) else None,
-                int(inodes_free) if inodes.isdigit() and int(inodes) and inodes_free.isdigit() else None,
-            )
-            found.append(made)
+        if len(words) == 8:
+            path, device, kind, *numbers, mount = words
+            size, free, inodes, inodes_free = map(integer, numbers)
+            if size is not None and free is not None:
+                known = (inodes, inodes_free) if inodes else (None, None)
+                found.append(
+                    FileSystem(path, holds.get(path, "data"), mount.strip(), device, kind, size, free, *known)
+                )
     return tuple(found) if table.strip() else tuple(_plain(plain, holds))
 
 
 def _plain(text: str, holds: dict[str, str]) -> Iterator[FileSystem]:
     rows = [line.split(None, 5) for line in text.splitlines()[1:]]
-    rows = [words for words in rows if len(words) == 6 and words[1].isdigit()]
+    rows = [words for words in rows if len(words) == 6]
     if len(rows) == len(holds):
-        for (path, why), (device, size, _, free, _, mount) in zip(holds.items(), rows, strict=True):
-            yield FileSystem(path, why, mount, device, "", int(size) * 1024, int(free) * 1024, None, None)
+        for (path, why), (device, blocks, _, left, _, mount) in zip(holds.items(), rows, strict=True):
+            size, free = integer(blocks), integer(left)
+            if size is not None and free is not None:
+                yield FileSystem(path, why, mount, device, "", size * 1024, free * 1024, None, None)
 
 
 def listeners(ss: str, netstat: str) -> tuple[Listener, ...]:
@@ -102,7 +112,7 @@ def listeners(ss: str, netstat: str) -> tuple[Listener, ...]:
     found = []
     for line in (ss or netstat).splitlines():
         match = (_LISTENER if ss else _NETSTAT).match(line.strip())
-        if match:
+        if match and (integer(match[3]) or 0) <= 65535:
             address = match[2].strip("[]").partition("%")[0].strip("[]")
             found.append(Listener(match[1], address or "*", int(match[3]), match[4] or ""))
     return tuple(dict.fromkeys(found))
@@ -131,7 +141,6 @@ def _all_units(text: str) -> Iterator[UnitState]:
     for block in re.split(r"\n\s*\n", text.strip()):
         row = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if row.get("Id"):
-            status = row.get("ExecMainStatus", "")
             yield UnitState(
                 name=row["Id"],
                 load=row.get("LoadState", ""),
@@ -139,7 +148,7 @@ def _all_units(text: str) -> Iterator[UnitState]:
                 sub=row.get("SubState", ""),
                 enabled=row.get("UnitFileState", ""),
                 result=row.get("Result", ""),
-                status=int(status) if status.isdigit() else None,
+                status=integer(row.get("ExecMainStatus", "")),
                 triggers=row.get("Triggers", ""),
                 last_trigger_at=moment(row.get("LastTriggerUSec", "")),
                 next_at=moment(row.get("NextElapseUSecRealtime", "")),
@@ -151,13 +160,19 @@ def _all_units(text: str) -> Iterator[UnitState]:
 def moment(text: str) -> str:
     """Return a moment of systemctl, printed in UTC, as ISO 8601; empty for none."""
     match = _TIMED.match(text.strip())
-    return match[1].replace(" ", "T") + "+00:00" if match else ""
+    try:
+        return datetime.fromisoformat(f"{match[1]}+00:00").isoformat() if match else ""
+    except ValueError:
+        return ""
 
 
-def since_epoch(text: str) -> str:
+def since_epoch(text: object) -> str:
     """Return seconds since 1970 as ISO 8601, empty when they are none."""
-    value = number(text)
-    return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds") if value else ""
+    value = number(str(text))
+    try:
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds") if value else ""
+    except (OverflowError, ValueError, OSError):
+        return ""
 
 
 def settings(text: str) -> dict[str, str]:
@@ -176,17 +191,26 @@ def documents(text: str) -> Any:
     """Return a JSON text's value, None when it is none."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def section(entry: Any, name: str) -> dict[str, Any]:
+    """Return an object within a JSON object, an empty one where there is none."""
+    found = entry.get(name) if isinstance(entry, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def words(value: Any) -> list[str]:
+    """Return a JSON array's members as text; a text alone is one member."""
+    return [value] if isinstance(value, str) else list(map(str, value)) if isinstance(value, list) else []
 
 
 def engine_root(info: Any) -> str:
     """Return where an engine keeps its data, of `docker info` (docker's or podman's shape)."""
     if not isinstance(info, dict):
         return ""
-    store = info.get("store")
-    root = info.get("DockerRootDir") or (store.get("graphRoot") if isinstance(store, dict) else "")
-    return root if isinstance(root, str) and root.startswith("/") else ""
+    return plain_path(info.get("DockerRootDir")) or plain_path(section(info, "store").get("graphRoot"))
 
 
 def containers(inspected: Any) -> tuple[int, int, tuple[str, ...]] | None:
@@ -199,13 +223,15 @@ def containers(inspected: Any) -> tuple[int, int, tuple[str, ...]] | None:
     limit, without = 0, 0
     folders: list[str] = []
     for entry in inspected:
-        if not isinstance(entry, dict) or not (entry.get("State") or {}).get("Running"):
+        if section(entry, "State").get("Running") is not True:
             continue
-        own = (entry.get("HostConfig") or {}).get("Memory") or 0
-        limit += int(own)
+        own = integer(section(entry, "HostConfig").get("Memory")) or 0
+        limit += own
         without += not own
-        for mount in entry.get("Mounts") or []:
-            source, destination = str(mount.get("Source", "")), str(mount.get("Destination", ""))
-            if mount.get("RW") and source.startswith("/") and _DATABASE_FOLDERS.match(destination):
-                folders.append(source)
+        mounts = entry.get("Mounts")
+        for mount in mounts if isinstance(mounts, list) else []:
+            if not isinstance(mount, dict) or mount.get("RW") is not True:
+                continue
+            if _DATABASE_FOLDERS.match(str(mount.get("Destination", ""))) and mount.get("Source"):
+                folders.append(str(mount["Source"]))
     return limit, without, tuple(dict.fromkeys(folders))

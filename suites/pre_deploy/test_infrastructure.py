@@ -64,6 +64,19 @@ def test_capacity_of_disks(host_facts: HostFacts, limits: Limits) -> None:
 
 
 @pytest.mark.checklist(CAPACITY[0], text=CAPACITY[1])
+def test_all_data_was_found(host_facts: HostFacts) -> None:
+    """No place with data was left out for its name."""
+    for server in host_facts.servers:
+        if server.unread_paths:
+            unproven(
+                Reason.NOT_ALLOWED,
+                f"{server.uri}: {', '.join(map(repr, server.unread_paths))} cannot be asked about: letters, digits and "
+                "./@+-_ only; name a folder above it in host.data_dirs",
+            )
+    assert host_facts.servers, "no server was looked at"
+
+
+@pytest.mark.checklist(CAPACITY[0], text=CAPACITY[1])
 def test_declared_data_is_somewhere(host_facts: HostFacts) -> None:
     """Each folder that `host.data_dirs` declares is on a server, so that its file system was judged."""
     assert host_facts.servers, "no server was looked at"

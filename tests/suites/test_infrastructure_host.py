@@ -19,7 +19,7 @@ DOCKER = replace(ROOT, path="/var/lib/docker", holds="containers")
 SERVER = ServerFacts(
     uri="ssh://a", user="root", hostname="a", mem_total_bytes=4_100_000_000, mem_available_bytes=2 * GB,
     swap_total_bytes=0, cpus=2.0, load5=0.1, steal=0.0, steal_window_s=5.0, steal_since_boot=0.001,
-    boot_at="2026-01-01T00:00:00+00:00", filesystems=(ROOT, DOCKER), docker_root="/var/lib/docker",
+    boot_at="2026-01-01T00:00:00+00:00", filesystems=(ROOT, DOCKER), unread_paths=(), docker_root="/var/lib/docker",
     containers_mem_limit_bytes=3 * GB, containers_without_mem_limit=0, os=None, clock_skew_s=0.0,
     clock_skew_within_s=0.01, ntp_synchronized=True, listeners=(), units=None, sshd=None,
     reboot_required_since=None,
