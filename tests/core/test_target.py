@@ -50,6 +50,9 @@ def test_a_small_file_is_enough(tmp_path: Path) -> None:
             "[not_applicable] is for the demo environment only",
         ),
         ("[target]", "[target", "not valid TOML"),
+        ("[db]", "[net]\naddresses = ['shop.example']\n[db]", "net.addresses.0"),
+        ("[db]", "[net]\nallowed_tcp = [70000]\n[db]", "net.allowed_tcp.0 = 70000"),
+        ("[db]", "[dns]\nexpected_ips = ['192.0.2.1/24']\n[db]", "dns.expected_ips.0"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -89,3 +92,19 @@ def test_secrets_resolve_from_each_place_and_hide_in_repr(
         values.append(secrets(target)["db.dsn"].resolve().get_secret_value())
         assert "-123" not in repr(target) + str(target.model_dump())
     assert values == ["from-env-123", "from-file-123", "from-command-123"]
+
+
+@pytest.mark.parametrize(
+    ("base", "domains", "names"),
+    [
+        ("https://shop.example:8443", "", ("shop.example",)),
+        ("https://shop.example", 'domains = ["www.shop.example"]', ("www.shop.example",)),
+        ("https://localhost:8443", "", ()),
+        ("https://192.0.2.1", "", ()),
+        ("https://[2001:db8::1]:8443", "", ()),
+    ],
+)
+def test_public_names(tmp_path: Path, base: str, domains: str, names: tuple[str, ...]) -> None:
+    """The domains given, or else the base URL's host where that is a name that DNS could know."""
+    text = GOOD.replace('"https://api.example.test"', f'"{base}"\n{domains}')
+    assert load(write(tmp_path, text)).public_names == names
