@@ -13,6 +13,7 @@ from pytest_deploycheck.claims import commands as claim_commands
 from pytest_deploycheck.claims import sign
 from pytest_deploycheck.claims.roles import RolesError
 from pytest_deploycheck.claims.signatures import SignaturesUnavailable
+from pytest_deploycheck.init import command as init_command
 from pytest_deploycheck.record import Record, RecordError, compare, read
 from pytest_deploycheck.target import TargetError
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         RolesError,
         SignaturesUnavailable,
         claim_commands.ClaimRefused,
+        init_command.InitRefused,
         _Refused,
     ) as error:
         print(f"deploycheck: {error}", file=sys.stderr)
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
 
+    init_command.add_parser(commands)
     claim_commands.add_parsers(commands)
     sign.add_parser(commands)
 

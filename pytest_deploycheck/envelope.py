@@ -19,6 +19,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck import safe_json
+
 SUFFIX = ".deploycheck.json"
 SCHEMA = "deploycheck.envelope/1"
 LARGEST_BYTES = 2**20
@@ -65,7 +67,7 @@ def read(report: Path) -> Envelope | None:
     except OSError as error:
         raise EnvelopeError(f"{path.name}: {error.strerror}") from None
     try:
-        values = json.loads(raw) if len(raw) <= LARGEST_BYTES else None
+        values = safe_json.loads(raw) if len(raw) <= LARGEST_BYTES else None
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:

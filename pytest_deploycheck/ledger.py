@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.record import Record, digest
 
 GENESIS = "0" * 64
@@ -115,7 +116,7 @@ def parse(lines: Sequence[bytes]) -> View:
 def _values(line: bytes) -> dict[str, Any] | None:
     """Return a line's values; None for one that was cut off in the middle."""
     try:
-        values = json.loads(line)
+        values = safe_json.loads(line)
     except (ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None

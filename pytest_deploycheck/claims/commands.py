@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims import judge, of_target, policy, write
 from pytest_deploycheck.claims.envelope import Artifact, Envelope, Kind, Producer, Where
@@ -140,9 +141,9 @@ def facts_of(path: Path) -> dict[str, Any]:
     """Return the facts in a JSON or TOML file; times of TOML as ISO 8601 text."""
     try:
         text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        values = tomllib.loads(text) if path.suffix == ".toml" else safe_json.loads(text)
         # TOML has times of its own; an envelope holds them as text.
-        plain: Any = json.loads(json.dumps(values, default=lambda value: value.isoformat()))
+        plain: Any = safe_json.loads(json.dumps(values, default=lambda value: value.isoformat()))
     except (OSError, ValueError) as error:
         raise ClaimRefused(f"--facts {path}: {error}") from None
     if not isinstance(plain, dict):

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from pytest_deploycheck import safe_json
+
 FORMAT = "deploycheck.evidence/v1"
 SIZE_MAX_BYTES = 256 * 1024
 """A larger file is refused unread: an envelope names its files, it does not hold them."""
@@ -100,7 +102,7 @@ def parse(content: bytes, name: str) -> Envelope:
             f"{name}: larger than {SIZE_MAX_BYTES // 1024} KiB; name files as artifacts instead"
         )
     try:
-        values = json.loads(content, object_pairs_hook=_no_duplicates)
+        values = safe_json.loads(content, object_pairs_hook=_no_duplicates)
     except (ValueError, RecursionError) as error:
         raise EnvelopeError(f"{name}: not JSON: {error}") from None
     if not isinstance(values, Mapping) or values.get("format") != FORMAT:

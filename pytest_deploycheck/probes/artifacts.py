@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead
-from pytest_deploycheck.probes import abi_values
+from pytest_deploycheck.probes import abi_values, evm
 from pytest_deploycheck.rules.artifact import Artifact, BadArtifact, parse
 from pytest_deploycheck.rules.bytecode import values_in, word
 from pytest_deploycheck.target import Target
@@ -39,7 +39,7 @@ def load(target: Target, file: str, name: str, key: str) -> Artifact:
         raise CannotLook(Reason.NO_CONFIG, f"no {key} in {target.path.name}; name the build's output there")
     path = target.file(file)
     try:
-        return parse(json.loads(path.read_text(encoding="utf-8")), name)
+        return parse(safe_json.loads(path.read_text(encoding="utf-8")), name)
     except OSError as error:
         raise CannotLook(Reason.NO_CONFIG, f"{key}: {path} cannot be read: {error.strerror}") from None
     except BadArtifact as error:
@@ -142,6 +142,4 @@ def _tried(rpc: Rpc, call: dict[str, Any], block: str, *lent: Any) -> tuple[byte
         return None, error.message[:120]
     except (CannotLook, Dead) as why:
         return None, why.message
-    if not isinstance(answer, str) or len(answer) < 4:
-        return None, "it returns no code"
-    return bytes.fromhex(answer[2:]), ""
+    return evm.raw(answer) or None, "it returns no code"

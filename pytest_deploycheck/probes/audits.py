@@ -6,10 +6,11 @@ whoever looks for vulnerabilities in it finds none. What is not there is therefo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pytest_deploycheck import safe_json
 
 LEVELS = ("info", "low", "moderate", "high", "critical")
 UNRATED = "unrated"
@@ -97,7 +98,7 @@ def yarn_audit(text: str) -> Audited:
     found, summary = [], None
     for line in text.splitlines():
         try:
-            entry = json.loads(line)
+            entry = safe_json.loads(line)
         except ValueError:
             continue
         data = entry.get("data") if isinstance(entry, Mapping) else None

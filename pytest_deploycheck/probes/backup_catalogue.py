@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+from pytest_deploycheck import safe_json
 
 
 class BadCatalogue(Exception):
@@ -124,7 +125,7 @@ def _short(text: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return safe_json.loads(text)
     except ValueError:
         raise BadCatalogue(f"it is no JSON: {text.strip()[:80]!r}") from None
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, Dead
+from pytest_deploycheck.probes import evm
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
 
+_DIGEST = re.compile(r"0x[0-9a-fA-F]{64}")
 CONFIRMATIONS = 64
 """Blocks after which a block counts as final where a node knows no finality: two epochs of 32 slots."""
 
@@ -50,7 +53,9 @@ def _block(rpc: Rpc, tag: str) -> dict[str, Any] | None:
         found = rpc.call("eth_getBlockByNumber", tag, False)
     except (RpcError, CannotLook, Dead):
         return None
-    return found if isinstance(found, dict) and {"number", "hash"} <= found.keys() else None
+    if not isinstance(found, dict) or not _DIGEST.fullmatch(str(found.get("hash"))):
+        return None
+    return found if evm.quantity(found.get("number")) is not None else None
 
 
 class Reader:
@@ -82,7 +87,7 @@ class Reader:
         """Return a call's answer in hexadecimal; None where the node refuses, or the contract does."""
         self.ask(call)
         found = self._known[call]
-        return found if isinstance(found, str) and found.startswith("0x") else None
+        return found if evm.raw(found) is not None else None
 
     def refused(self, call: tuple[str, ...]) -> RpcError | None:
         """Return the error that a call ended in, if it did."""
@@ -92,8 +97,7 @@ class Reader:
 
     def code(self, address: str) -> bytes | None:
         """Return the code at an address; None when the node does not have the block's state."""
-        found = self.answer(code(address))
-        return None if found is None else bytes.fromhex(found[2:])
+        return evm.raw(self.answer(code(address)))
 
     def differing(self, other: Rpc) -> tuple[str, ...]:
         """Ask another node all that was asked here; return what it answers differently, in words."""

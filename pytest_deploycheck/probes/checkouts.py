@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.probes.docker import CONTAINERS, IMAGES
 from pytest_deploycheck.probes.evidence_files import is_commit, released
@@ -164,7 +164,7 @@ def _digests(image: Mapping[str, Any]) -> list[str]:
 def _array(done: Done) -> list[dict[str, Any]] | None:
     """Return the objects that `docker inspect` printed; it also ends with 1 where there was none to inspect."""
     try:
-        values = json.loads(done.stdout or "null")
+        values = safe_json.loads(done.stdout or "null")
     except (ValueError, RecursionError):
         return None
     return [one for one in values if isinstance(one, dict)] if isinstance(values, list) else None

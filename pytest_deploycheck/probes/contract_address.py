@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead, Reads, probe
 from pytest_deploycheck.probes import env, evm
 from pytest_deploycheck.probes.docker import CONTAINERS
@@ -219,7 +219,7 @@ def _addresses(text: str) -> tuple[str, ...]:
     does), so that deployers and owners in a record of a deployment are not taken for contracts.
     """
     try:
-        document = json.loads(text)
+        document = safe_json.loads(text)
     except ValueError:
         return tuple(dict.fromkeys(_WORD.findall(text)))
     pairs = list(_pairs(document, ""))

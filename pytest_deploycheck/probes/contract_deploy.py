@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, Dead
-from pytest_deploycheck.probes import abi_values
+from pytest_deploycheck.probes import abi_values, evm
 from pytest_deploycheck.rules.artifact import Artifact
 from pytest_deploycheck.rules.metadata import arguments_of
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
@@ -59,12 +59,12 @@ def deployment(
     )
     if not isinstance(receipt, dict):
         return Deployment(transaction)
-    block = _integer(receipt.get("blockNumber"))
-    logs = receipt.get("logs") or []
+    block = evm.quantity(receipt.get("blockNumber"))
+    logs = receipt.get("logs") if isinstance(receipt.get("logs"), list) else []
     found = Deployment(
         transaction=transaction,
         known=True,
-        succeeded=None if receipt.get("status") is None else _integer(receipt["status"]) == 1,
+        succeeded=None if receipt.get("status") is None else evm.quantity(receipt["status"]) == 1,
         created=str(receipt.get("contractAddress") or ""),
         appeared=_appeared(rpc, address, block) if not receipt.get("contractAddress") else None,
         mentioned=any(address[2:].lower() in _words(log) for log in logs),
@@ -74,14 +74,14 @@ def deployment(
     )
     if not isinstance(sent, dict):
         return found
-    fields = {**vars(found), "nonce": _integer(sent.get("nonce")), "value": str(sent.get("value") or "0x0")}
+    fields = {**vars(found), "nonce": evm.quantity(sent.get("nonce")), "value": str(sent.get("value") or "0x0")}
     if made is not None and found.created:
         fields |= _constructed(made, str(sent.get("input") or sent.get("data") or "0x"), expected)
     return Deployment(**fields)
 
 
 def _constructed(made: Artifact, data: str, expected: list[Any] | None) -> dict[str, Any]:
-    given, why = arguments_of(made, bytes.fromhex(data[2:]))
+    given, why = arguments_of(made, evm.raw(data) or b"")
     kinds = abi_values.types_of(made.abi, "", "constructor") or []
     found: dict[str, Any] = {
         "created_by_build": None if not made.creation else given is not None,
@@ -124,10 +124,3 @@ def _canonical(rpc: Rpc, number: int | None, digest: str) -> bool | None:
     except (RpcError, CannotLook, Dead):
         return None
     return isinstance(block, dict) and str(block.get("hash", "")).lower() == digest.lower()
-
-
-def _integer(value: Any) -> int | None:
-    try:
-        return int(str(value), 16)
-    except ValueError:
-        return None

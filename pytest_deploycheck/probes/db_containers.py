@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
@@ -76,7 +76,7 @@ def db_containers(target: Target, connect: Connections) -> DbContainersFacts:
             "the container engine lets the user of host.uri ask nothing; set host.sudo, or let it run docker inspect",
         )
     try:
-        rows = json.loads(done.stdout) if done.stdout.strip() else []
+        rows = safe_json.loads(done.stdout) if done.stdout.strip() else []
     except ValueError:
         raise CannotLook(Reason.UNPARSEABLE, f"docker inspect prints no JSON: {done.stdout[:80]!r}") from None
     running = [row for row in rows if isinstance(row, dict) and (row.get("State") or {}).get("Running")]

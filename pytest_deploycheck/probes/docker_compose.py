@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.probes.healthchecks import HealthCheck, from_compose
 from pytest_deploycheck.rules.startup_order import STARTED
 
@@ -145,7 +146,11 @@ def objects(text: str) -> list[Mapping[str, Any]] | None:
     if not text:
         return []
     try:
-        found = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+        found = (
+            safe_json.loads(text)
+            if text.startswith("[")
+            else [safe_json.loads(line) for line in text.splitlines()]
+        )
     except ValueError:
         return None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pytest_deploycheck import safe_json
 
 VERSION = "docker version --format '{{json .}}'"
 INFO = "docker info --format '{{json .}}'"
@@ -164,7 +165,7 @@ def listeners(status: int, text: str) -> tuple[str, ...] | None:
 def document(text: str) -> dict[str, Any]:
     """Return the JSON object in a command's output; an empty one for anything else."""
     try:
-        found = json.loads(text)
+        found = safe_json.loads(text)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.docker_containers import moment
 from pytest_deploycheck.probes.docker_facts import DockerFacts
@@ -89,7 +89,7 @@ def read(text: str) -> dict[str, tuple[int, dict[str, object]]] | None:
         id, _, rest = line.partition(" ")
         restarts, _, state = rest.partition(" ")
         try:
-            found[id] = (int(restarts), dict(json.loads(state)))
+            found[id] = (int(restarts), dict(safe_json.loads(state)))
         except (ValueError, TypeError):
             return None
     return found

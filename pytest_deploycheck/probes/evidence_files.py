@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck import envelope
+from pytest_deploycheck import envelope, safe_json
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes.image_scans import stamp
 from pytest_deploycheck.target import Target
@@ -91,7 +90,7 @@ def content(path: Path) -> bytes:
 def document(path: Path, data: bytes) -> Any:
     """Return a file's JSON, or raise CannotLook(unparseable) naming it."""
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return safe_json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CannotLook(Reason.UNPARSEABLE, f"{path.name} is not JSON: {str(error)[:120]}") from None
 

@@ -58,6 +58,18 @@ def word(data: Any) -> int | None:
     return int(text[:66], 16) if re.fullmatch(r"0x[0-9a-fA-F]{64,}", text) else None
 
 
+def quantity(data: Any) -> int | None:
+    """Return a quantity as an int; None when it is none of 256 bits at most."""
+    text = str(data)
+    return int(text, 16) if re.fullmatch(r"0x[0-9a-fA-F]{1,64}", text) else None
+
+
+def raw(data: Any) -> bytes | None:
+    """Return an answer's bytes; None when it is no hexadecimal data."""
+    text = str(data)
+    return bytes.fromhex(text[2:]) if re.fullmatch(r"0x(?:[0-9a-fA-F]{2})*", text) else None
+
+
 def read(rpc: Rpc, address: str, signature: str, *values: int | str, block: str = "latest") -> int | None:
     """Return a contract's one-word answer at a block; None when the contract has no such function."""
     try:

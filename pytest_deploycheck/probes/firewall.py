@@ -6,10 +6,10 @@ hold such are read from `iptables-save` instead.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.rules import iptables, nftables, ports
 from pytest_deploycheck.rules.filter_conditions import Packet
@@ -188,7 +188,7 @@ def _addresses(done: Done) -> tuple[str, ...] | None:
 
 def _json(done: Done) -> list[object] | None:
     try:
-        found = json.loads(done.stdout or "[]") if done.status == 0 else None
+        found = safe_json.loads(done.stdout or "[]") if done.status == 0 else None
     except ValueError:
         return None
     return found if isinstance(found, list) else None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import artifacts, estimates
 from pytest_deploycheck.probes.estimates import Estimate, Fee
@@ -98,7 +98,7 @@ def _report(target: Target) -> Report:
         return Report("", why=f"no gas.report in {target.path.name}; keep the estimates of the release there")
     path = target.file(name)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = safe_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         return Report(name, why=f"{path} cannot be read: {error.strerror}")
     except ValueError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes.grafana_api import BUILT_IN, Grafana, Source, body_of
 from pytest_deploycheck.probes.grafana_panels import Panel, Stretch, Variable, panels, variables
@@ -152,7 +153,7 @@ def _same(uid: str, board: Mapping[str, Any], folder: Path) -> bool | None:
     """Compare with the released file of the same uid; None when there is none."""
     for path in sorted(folder.glob("**/*.json")):
         try:
-            released = json.loads(path.read_text(encoding="utf-8"))
+            released = safe_json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             message = f"released dashboard {path.name} cannot be read: {str(error)[:120]}"
             raise CannotLook(Reason.UNPARSEABLE, message) from None

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.probes.grafana_api import BUILT_IN, Grafana, Source
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?:[:.][^}]*)?\}|\$([A-Za-z_]\w*)|\[\[([A-Za-z_]\w*)(?::\w+)?\]\]")
@@ -69,7 +70,7 @@ def panels(
             unresolved += [name for name in names_in(f"{text} {where}") if name not in values]
             uid = _uid(fill(where, values), sources)
             named = named or uid
-            asked = {"refId": f"Q{number}", **json.loads(fill(text, values, escaped=True))}
+            asked = {"refId": f"Q{number}", **safe_json.loads(fill(text, values, escaped=True))}
             asked["datasource"] = {"uid": uid}
             queries.append({"intervalMs": INTERVAL_MS, "maxDataPoints": POINTS, **asked})
         has_data, error = run(grafana, queries, when)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.probes.host_facts import FileSystem, Listener, OperatingSystem, UnitState
 from pytest_deploycheck.rules import os_support
 
@@ -190,7 +190,7 @@ def settings(text: str) -> dict[str, str]:
 def documents(text: str) -> Any:
     """Return a JSON text's value, None when it is none."""
     try:
-        return json.loads(text)
+        return safe_json.loads(text)
     except (ValueError, RecursionError):
         return None
 

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_deploycheck import safe_json
+
 Sign = Callable[[bytes], bytes]
 """Signs a token's first two parts."""
 
@@ -60,7 +62,7 @@ def parse(token: str) -> Parsed | None:
     if len(parts) != 3:
         return None
     try:
-        header, claims = (json.loads(_decode(part)) for part in parts[:2])
+        header, claims = (safe_json.loads(_decode(part)) for part in parts[:2])
         signature = _decode(parts[2])
     except (ValueError, binascii.Error):
         return None

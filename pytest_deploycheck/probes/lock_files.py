@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.probes.audits import plain
 
 PYTHON, NODE = "python", "node"
@@ -183,7 +183,7 @@ def _npm(path: str, content: bytes, read: Read, paths: frozenset[str]) -> Locked
 
 def _json(content: bytes) -> Mapping[str, Any]:
     try:
-        return _map(json.loads(content))
+        return _map(safe_json.loads(content))
     except (ValueError, RecursionError):
         return {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.probes import env
 from pytest_deploycheck.probes.contexts import words
@@ -158,7 +158,7 @@ def _files(connect: Connections, named: tuple[str, ...], target: Target) -> tupl
 
 def _inspected(connect: Connections) -> list[dict[str, Any]]:
     try:
-        found = json.loads(connect.read(_CONTAINERS).stdout or "[]")
+        found = safe_json.loads(connect.read(_CONTAINERS).stdout or "[]")
     except (ValueError, CannotLook):
         return []
     rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []

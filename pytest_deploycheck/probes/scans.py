@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import ignore_lists, image_scans
 from pytest_deploycheck.probes.image_scans import ImageScan, stamp
@@ -76,7 +76,7 @@ def _reports(target: Target, pattern: str) -> Iterator[tuple[Path, Mapping[str, 
                 raise CannotLook(
                     Reason.UNPARSEABLE, f"{path.name} is larger than {FILE_MAX_BYTES // 2**20} MiB"
                 )
-            report = json.loads(path.read_text(encoding="utf-8"))
+            report = safe_json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise CannotLook(Reason.UNPARSEABLE, f"{path.name}: {str(error)[:160]}") from None
         if isinstance(report, dict):
@@ -95,7 +95,7 @@ def _database(report: Path) -> str:
     """Return what `trivy version --format json` said of its database, kept beside the report or above it."""
     for path in (*report.parent.glob("*version*.json"), *report.parent.parent.glob("*version*.json")):
         try:
-            return stamp(json.loads(path.read_text(encoding="utf-8"))["VulnerabilityDB"]["UpdatedAt"])
+            return stamp(safe_json.loads(path.read_text(encoding="utf-8"))["VulnerabilityDB"]["UpdatedAt"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return ""

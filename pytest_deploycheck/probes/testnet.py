@@ -96,11 +96,13 @@ def testnet(target: Target, connect: Connections) -> TestnetFacts:
     try:
         block = rpc.call("eth_getBlockByNumber", "latest", False)
         reported = rpc.number("eth_chainId")
-        code = bytes.fromhex(str(rpc.call("eth_getCode", section.address, "latest"))[2:])
+        code = evm.raw(rpc.call("eth_getCode", section.address, "latest"))
         deployed = deployment(rpc, section.deploy_tx, section.address, made, section.constructor_args)
     except (RpcError, Dead) as why:
         raise CannotLook(Reason.NO_ACCESS, f"the test network does not answer: {why}") from None
-    head = int(block["number"], 16)
+    head, at = rpc_moment(block)
+    if head is None or at is None or code is None:
+        raise CannotLook(Reason.UNPARSEABLE, f"{rpc.place} gives no newest block, or no code")
     expected = artifacts.expected(
         made,
         {},
@@ -119,7 +121,7 @@ def testnet(target: Target, connect: Connections) -> TestnetFacts:
         allowed_chains=tuple(section.allowed_chains),
         reported_chain_id=reported,
         production_chain_id=connect.rpc().number("eth_chainId"),
-        head_age_s=round(connect.now().timestamp() - int(block["timestamp"], 16), 1),
+        head_age_s=round(connect.now().timestamp() - at, 1),
         address=section.address,
         comparison=compare(
             made, code, immutables=expected.values, libraries=section.libraries, address=section.address

@@ -7,7 +7,6 @@ unreachable host, so only its JSON is believed. What is allowed is our table's b
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 import tempfile
 from collections.abc import Collection
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.handshake import Served
 from pytest_deploycheck.probes.tls import TlsFacts
@@ -155,7 +155,7 @@ def parse(
 ) -> TlsScanFacts:
     """Return the facts of sslyze's JSON; CannotLook(unparseable) when it has another shape."""
     try:
-        document = json.loads(text)
+        document = safe_json.loads(text)
         listeners = tuple(_listener(one) for one in document["server_scan_results"])
         refused = [one["server_string"] for one in document.get("invalid_server_strings", ())]
         version = str(document.get("sslyze_version", ""))

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.rules.vyper import Immutable, Span, laid_out, vyper_trailer
 from pytest_deploycheck.rules.vyper import appended as appended_size
 
@@ -163,10 +164,10 @@ def _vyper(document: Mapping[str, Any], name: str) -> Artifact:
     abi, layout = document.get("abi") or (), document.get("layout")
     whole = {
         "contractName": name,
-        "abi": json.loads(abi) if isinstance(abi, str) else abi,
+        "abi": safe_json.loads(abi) if isinstance(abi, str) else abi,
         "bytecode": document.get("bytecode", ""),
         "deployedBytecode": document["bytecode_runtime"],
-        "layout": json.loads(layout) if isinstance(layout, str) else layout,
+        "layout": safe_json.loads(layout) if isinstance(layout, str) else layout,
         "language": "Vyper",
     }
     return _single(whole, name)
@@ -221,7 +222,7 @@ def _settings(document: Mapping[str, Any]) -> dict[str, Any]:
     metadata = document.get("metadata") or document.get("rawMetadata")
     if isinstance(metadata, str):
         try:
-            metadata = json.loads(metadata)
+            metadata = safe_json.loads(metadata)
         except ValueError:
             metadata = None
     found: dict[str, Any] = {}

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.rules.filter_conditions import Choice, Condition
 from pytest_deploycheck.rules.nftables_match import Sets, equal, match
 from pytest_deploycheck.rules.packet_filter import Chain, Rule, Table
@@ -38,7 +39,7 @@ class NotNft(Exception):
 def load(text: str) -> tuple[tuple[Table, ...], frozenset[tuple[str, str]]]:
     """Return the tables, and the (family, name) of those that iptables made and nft cannot show wholly."""
     try:
-        entries = json.loads(text)["nftables"]
+        entries = safe_json.loads(text)["nftables"]
         rules: dict[tuple[str, str, str], list[Rule]] = {}
         sets: dict[tuple[str, str], dict[str, Any]] = {}
         foreign = set()

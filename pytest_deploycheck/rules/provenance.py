@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from typing import Any
+
+from pytest_deploycheck import safe_json
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -27,7 +28,7 @@ def unwrap(document: Any, key: bytes | None) -> tuple[Any, bool | None]:
         return document, False if key is not None else None
     try:
         payload = base64.b64decode(str(envelope["payload"]), validate=True)
-        statement = json.loads(payload)
+        statement = safe_json.loads(payload)
     except (ValueError, RecursionError, binascii.Error):
         return None, False
     if key is None:

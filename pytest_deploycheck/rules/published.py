@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.rules.artifact import Artifact, abi_sha256
 
 Keccak = Callable[[bytes], bytes]
@@ -30,7 +30,7 @@ class Source:
 def etherscan(entry: Mapping[str, Any]) -> Source:
     """Read an entry of `getsourcecode`, as Etherscan writes it or as Blockscout does."""
     try:
-        abi = json.loads(str(entry.get("ABI", "")))
+        abi = safe_json.loads(str(entry.get("ABI", "")))
     except ValueError:
         abi = None
     used = str(entry.get("OptimizationUsed", "")).lower()
@@ -71,7 +71,7 @@ def files(code: str) -> dict[str, str]:
         text = text[1:-1]
     if text.startswith("{"):
         try:
-            document = json.loads(text)
+            document = safe_json.loads(text)
         except ValueError:
             document = None
         if isinstance(document, Mapping):

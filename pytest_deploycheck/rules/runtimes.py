@@ -6,11 +6,12 @@ github.com/nodejs/Release (schedule.json), php.net/supported-versions, ruby-lang
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import PurePosixPath
+
+from pytest_deploycheck import safe_json
 
 READ_ON = date(2026, 1, 15)
 KNOWN_FOR = timedelta(days=730)
@@ -130,7 +131,7 @@ def _images(text: str) -> Iterator[tuple[str, str]]:
 def _volta(text: str) -> Iterator[tuple[str, str]]:
     """Yield the Node.js that package.json pins: as volta, or as an exact engine; a range names no version."""
     try:
-        document = json.loads(text)
+        document = safe_json.loads(text)
     except (ValueError, RecursionError):
         return
     if not isinstance(document, Mapping):

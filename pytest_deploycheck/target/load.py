@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -44,12 +46,27 @@ def load(path: Path) -> Target:
     except tomllib.TOMLDecodeError as error:
         raise TargetError(f"{path}: not valid TOML: {error}") from None
     try:
-        target = Target.model_validate({**values, "path": path.resolve()})
+        target = Target.model_validate({**_with_release(values, path), "path": path.resolve()})
     except ValidationError as error:
         raise TargetError("\n".join(_explain(path, entry) for entry in error.errors())) from None
     for reference in secrets(target).values():
         reference.base = path.resolve().parent
     return target
+
+
+def _with_release(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Put environment variables into `[release]`, where `${NAME}` stands: a CI knows what it has released."""
+    release = values.get("release")
+    if not isinstance(release, dict):
+        return values
+    filled = dict(release)
+    for key, value in release.items():
+        match = re.fullmatch(r"\$\{(\w+)\}", value) if isinstance(value, str) else None
+        if match:
+            if match[1] not in os.environ:
+                raise TargetError(f"{path}: release.{key} is {value}, but {match[1]} is not set; export it")
+            filled[key] = os.environ[match[1]]
+    return {**values, "release": filled}
 
 
 def secrets(target: Target) -> dict[str, SecretRef]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.rules.artifact import parse
 from pytest_deploycheck.transports import rpc as jsonrpc
@@ -115,6 +115,6 @@ def contract(connect: Connections, rpc: Any) -> Any:
             Reason.NO_CONFIG,
             f"no contract.address or contract.artifact in {connect.target.path.name}; add both",
         )
-    document = json.loads(connect.target.file(section.artifact).read_text(encoding="utf-8"))
+    document = safe_json.loads(connect.target.file(section.artifact).read_text(encoding="utf-8"))
     abi = document if isinstance(document, list) else parse(document, section.name).abi
     return rpc.eth.contract(address=rpc.to_checksum_address(section.address), abi=abi)

@@ -6,7 +6,6 @@ headers can be judged all the same. But credentials are never sent over such a c
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import time
@@ -19,6 +18,7 @@ import requests
 import requests.adapters
 import urllib3.exceptions
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.verdict import Reason
 
@@ -60,7 +60,7 @@ class Response:
     def json(self) -> Any:
         """Return the body's JSON, or raise CannotLook(unparseable) naming the URL and how the body begins."""
         try:
-            return json.loads(self.body)
+            return safe_json.loads(self.body)
         except (ValueError, RecursionError):
             shown = self.text[:120].replace("\n", " ")
             raise CannotLook(

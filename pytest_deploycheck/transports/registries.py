@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports.http import Http, Response
@@ -168,7 +168,7 @@ def _checked(answer: Response, digest: str) -> Mapping[str, Any]:
     if f"sha256:{hashlib.sha256(answer.body).hexdigest()}" != digest:
         raise CannotLook(Reason.UNPARSEABLE, f"what the registry gives for {digest[:19]}… is something else")
     try:
-        value = json.loads(answer.body)
+        value = safe_json.loads(answer.body)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ READS = frozenset(
 )
 
 
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 BATCH = 50
 """Calls in one request; hosted nodes refuse many more."""
 
@@ -115,13 +117,12 @@ class Rpc:
     def number(self, method: str, *params: Any) -> int:
         """Return a method's hexadecimal quantity as an int."""
         result = self.call(method, *params)
-        try:
-            return int(result, 16)
-        except (TypeError, ValueError):
+        if not isinstance(result, str) or not _QUANTITY.fullmatch(result):
             raise CannotLook(
                 Reason.UNPARSEABLE,
                 f"{self._http.shown} answered {method} with {str(result)[:60]!r}, no quantity",
-            ) from None
+            )
+        return int(result, 16)
 
 
 def _outcome(ask: Callable[..., Any], *arguments: Any) -> Any:

@@ -255,7 +255,7 @@ def test_a_claim_for_another_release_does_not_count(people: People) -> None:
         (b"[]", "format None"),
         (b'{"format": "deploycheck.evidence/v1"}', "no expiry"),
         (b'{"format": "a", "format": "b"}', "given twice"),
-        (b"[" * 100_000, "not JSON"),
+        (b"[" * 100_000, "nested more than"),
         (b" " * 300_000, "larger than"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Tests of `deploycheck init`: what is found in projects, and what is written."""
