@@ -17,7 +17,7 @@ DOMAIN = DOMAINS[0]
 ISSUER = "ca.tokens.test"
 """The CAA name of the demo's certificate authority."""
 TTL = 300
-_DAY_S = 86400  # resolvers forgive some hours (Unbound: val-sig-skew-max)
+_DAY_S = 86400  # so much a resolver may forgive (Unbound: val-sig-skew-max)
 _MONTH_S = 30 * _DAY_S
 _NS = ("127.0.0.1", "127.0.0.2")
 
@@ -136,7 +136,7 @@ def _zone(name: str, lines: Sequence[str], key: tuple[Any, Any] | None, *, expir
     zone = dns.zone.from_text("\n".join([f"$TTL {TTL}", soa, *lines]) + "\n", origin=origin, relativize=False)
     if key is not None:
         now = int(time.time())
-        begin, end = (now - _MONTH_S, now - _DAY_S) if expired else (now - 3600, now + _MONTH_S)
+        begin, end = (now - _MONTH_S, now - 2 * _DAY_S) if expired else (now - 3600, now + _MONTH_S)
         dns.dnssec.sign_zone(zone, keys=[key], inception=begin, expiration=end, deterministic=False)
     text = zone.to_text(relativize=False)
     return text if isinstance(text, str) else text.decode()
