@@ -62,6 +62,7 @@ FIRST = (
     *(STAT, MEMORY, MEMORY_LIMIT, MEMORY_LIMIT_V1, CPUS, CPU_QUOTA, CPU_QUOTA_V1, LOAD, OS, NAME, USER),
     *(LISTENERS, INIT, UNITS, SYNCHRONIZED, SSHD, REBOOT, docker_engine.INFO, CONTAINERS),
 )
+_USUAL_ENGINE_ROOT = "/var/lib/docker"
 _POSTGRES_FOLDERS = ("/var/lib/postgresql", "/var/lib/pgsql")
 DISKS = "df -B1 --output=file,source,fstype,size,avail,itotal,iavail,target"
 
@@ -97,6 +98,11 @@ class _First:
         self._connect = connect
         self.stat_at = connect.read(STAT, uri).received_at
         self._engine_root = parse.engine_root(parse.documents(self._text(docker_engine.INFO)))
+        answer = connect.read(docker_engine.INFO, uri)
+        self._installed = answer.status != 127
+        self._denied = (
+            not self._engine_root and "permission denied" in (answer.stdout + answer.stderr).lower()
+        )
         self._containers = parse.containers(parse.documents(self._text(CONTAINERS)))
         self._listeners = self._waiting(LISTENERS, "") if self._works(LISTENERS) else None
 
@@ -114,8 +120,8 @@ class _First:
         """Return the paths whose file systems matter here, each with what it holds."""
         section = target.host
         found = {"/": "system"}
-        if self._engine_root:
-            found[self._engine_root] = "containers"
+        if self._engine_root or self._installed:
+            found[self._engine_root or _USUAL_ENGINE_ROOT] = "containers"
         found |= dict.fromkeys(self._containers[2] if self._containers else (), "database")
         if any(one.process == "postgres" or one.port == 5432 for one in self._listeners or ()):
             found |= dict.fromkeys(_POSTGRES_FOLDERS, "database")
@@ -155,6 +161,7 @@ class _First:
             ),
             unread_paths=tuple(path for path in paths if path not in holds),
             docker_root=self._engine_root,
+            engine_denied=self._denied,
             containers_mem_limit_bytes=self._containers[0] if self._containers else None,
             containers_without_mem_limit=self._containers[1] if self._containers else None,
             os=(system := parse.os_release(self._text(OS))),

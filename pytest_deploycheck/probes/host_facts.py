@@ -84,7 +84,7 @@ class ServerFacts:
     steal: share of processor time that other guests took during `steal_window_s`; steal_since_boot: likewise.
     unread_paths: paths that hold data but have spaces or other signs in their names, so that they were not asked for.
     containers_mem_limit_bytes: sum of the memory limits of running containers; containers_without_mem_limit:
-    how many have none.  docker_root: where the container engine keeps its data.  clock_skew_s: the server's clock
+    how many have none.  docker_root: where the container engine keeps its data; engine_denied: there is one that we may not ask.  clock_skew_s: the server's clock
     less the runner's, known to within clock_skew_within_s.  ntp_synchronized: as timedatectl says.
     units: None where process 1 is not systemd.  sshd: effective settings by keyword in lower case, several values
     joined by spaces.  reboot_required_since: UTC, "" when none is, None where the system keeps no such note.
@@ -105,6 +105,7 @@ class ServerFacts:
     filesystems: tuple[FileSystem, ...]
     unread_paths: tuple[str, ...]
     docker_root: str
+    engine_denied: bool
     containers_mem_limit_bytes: int | None
     containers_without_mem_limit: int | None
     os: OperatingSystem | None

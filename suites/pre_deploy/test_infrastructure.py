@@ -65,8 +65,13 @@ def test_capacity_of_disks(host_facts: HostFacts, limits: Limits) -> None:
 
 @pytest.mark.checklist(CAPACITY[0], text=CAPACITY[1])
 def test_all_data_was_found(host_facts: HostFacts) -> None:
-    """No place with data was left out for its name."""
+    """No place with data was left out: for its name, or because we may not ask where it is."""
     for server in host_facts.servers:
+        if server.engine_denied:
+            unproven(
+                Reason.NO_ACCESS,
+                f"{server.uri}: {server.user} may not ask the container engine where it keeps its data; set host.sudo",
+            )
         if server.unread_paths:
             unproven(
                 Reason.NOT_ALLOWED,

@@ -80,14 +80,11 @@ def data_on(demo: Deployment, mount: Path) -> Iterator[None]:
 
 
 @contextmanager
-def docker_says(demo: Deployment, info: Mapping[str, object], inspected: list[object]) -> Iterator[None]:
-    """Let the server's docker command tell something else of the engine and its containers."""
+def docker_is(demo: Deployment, script: str) -> Iterator[None]:
+    """Put another program in the place of the server's docker command."""
     wrapper = demo.world.path("server", "bin", "docker")
     before = wrapper.read_bytes() if wrapper.exists() else None
-    for name, value in (("info", info), ("inspect", inspected)):
-        demo.world.path("faults", f"{name}.json").write_text(json.dumps(value))
-    folder = demo.world.path("faults")
-    wrapper.write_text(f'#!/bin/sh\n[ "$1" = ps ] && echo one && exit\nexec cat {folder}/"$1".json\n')
+    wrapper.write_text(f"#!/bin/sh\n{script}\n")
     wrapper.chmod(0o755)
     try:
         yield
@@ -96,6 +93,16 @@ def docker_says(demo: Deployment, info: Mapping[str, object], inspected: list[ob
         if before is not None:
             wrapper.write_bytes(before)
             wrapper.chmod(0o755)
+
+
+@contextmanager
+def docker_says(demo: Deployment, info: Mapping[str, object], inspected: list[object]) -> Iterator[None]:
+    """Let the server's docker command tell something else of the engine and its containers."""
+    for name, value in (("info", info), ("inspect", inspected)):
+        demo.world.path("faults", f"{name}.json").write_text(json.dumps(value))
+    folder = demo.world.path("faults")
+    with docker_is(demo, f'[ "$1" = ps ] && echo one && exit\nexec cat {folder}/"$1".json'):
+        yield
 
 
 def meminfo(demo: Deployment, kilobytes: int) -> Path:
@@ -232,6 +239,17 @@ def promised_twice(demo: Deployment) -> Iterator[None]:
     """Run two containers, each with a limit of more than half the memory there could be."""
     one = {"State": {"Running": True}, "HostConfig": {"Memory": 2**46}, "Mounts": []}
     with docker_says(demo, {"DockerRootDir": "/"}, [one, one]):
+        yield
+
+
+@fault(CAPACITY, "the engine may not be asked", probes=("host",), needs=SERVER, becomes=Verdict.UNPROVEN)
+@contextmanager
+def engine_closed(demo: Deployment) -> Iterator[None]:
+    """Log in as a user to whom the engine's socket is closed: nobody can see on which disk its data is."""
+    said = (
+        "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
+    )
+    with docker_is(demo, f"echo {said} >&2; exit 1"):
         yield
 
 

@@ -241,7 +241,7 @@ def test_questions_are_reads(kind: str) -> None:
 EMPTY = ServerFacts(
     uri="local://", user="root", hostname="a", mem_total_bytes=None, mem_available_bytes=None,
     swap_total_bytes=None, cpus=None, load5=None, steal=None, steal_window_s=0, steal_since_boot=None, boot_at="",
-    filesystems=(), unread_paths=(), docker_root="", containers_mem_limit_bytes=None, containers_without_mem_limit=None, os=None,
+    filesystems=(), unread_paths=(), docker_root="", engine_denied=False, containers_mem_limit_bytes=None, containers_without_mem_limit=None, os=None,
     clock_skew_s=None, clock_skew_within_s=0, ntp_synchronized=None, listeners=None, units=None, sshd=None,
     reboot_required_since=None,
 )  # fmt: skip

@@ -19,7 +19,7 @@ DOCKER = replace(ROOT, path="/var/lib/docker", holds="containers")
 SERVER = ServerFacts(
     uri="ssh://a", user="root", hostname="a", mem_total_bytes=4_100_000_000, mem_available_bytes=2 * GB,
     swap_total_bytes=0, cpus=2.0, load5=0.1, steal=0.0, steal_window_s=5.0, steal_since_boot=0.001,
-    boot_at="2026-01-01T00:00:00+00:00", filesystems=(ROOT, DOCKER), unread_paths=(), docker_root="/var/lib/docker",
+    boot_at="2026-01-01T00:00:00+00:00", filesystems=(ROOT, DOCKER), unread_paths=(), docker_root="/var/lib/docker", engine_denied=False,
     containers_mem_limit_bytes=3 * GB, containers_without_mem_limit=0, os=None, clock_skew_s=0.0,
     clock_skew_within_s=0.01, ntp_synchronized=True, listeners=(), units=None, sshd=None,
     reboot_required_since=None,
@@ -91,6 +91,18 @@ def test_what_was_not_seen_is_unproven(name: str) -> None:
     """A figure that could not be read proves nothing."""
     with pytest.raises(Unproven, match="ssh://a tells of no"):
         judge(server(**{name: None}))
+
+
+def test_an_engine_that_may_not_be_asked_is_unproven() -> None:
+    """Where data is cannot be known from an engine that the user may not ask."""
+    with pytest.raises(Unproven, match=r"root may not ask the container engine .* set host\.sudo"):
+        judge(server(engine_denied=True, docker_root=""))
+
+
+def test_a_path_that_cannot_be_asked_about_is_unproven() -> None:
+    """A folder with a space in its name may be on any disk."""
+    with pytest.raises(Unproven, match="'/srv/my data' cannot be asked about"):
+        judge(server(unread_paths=("/srv/my data",)))
 
 
 def test_no_file_system_is_unproven() -> None:
