@@ -9,6 +9,7 @@ from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.docker_compose import Service
 from pytest_deploycheck.probes.docker_containers import Container
 from pytest_deploycheck.probes.docker_facts import DockerFacts
+from pytest_deploycheck.probes.docker_project import containers_of, services_of
 from pytest_deploycheck.probes.healthchecks import HealthCheck
 from pytest_deploycheck.rules.image_refs import parse
 from pytest_deploycheck.rules.startup_order import (
@@ -31,7 +32,7 @@ CHECKS_KEPT = 5
 @pytest.mark.checklist(ORDER[0], text=ORDER[1])
 def test_order(docker_facts: DockerFacts) -> None:
     """The project waits for its database, cache and node to be healthy and for its migrations to be done."""
-    services = _services(docker_facts)
+    services = services_of(docker_facts)
     declared = _declared(services)
     assert not circle(declared), f"services wait for each other: {' -> '.join(circle(declared))}"
     edges = _edges(docker_facts, services)
@@ -56,7 +57,7 @@ def test_order(docker_facts: DockerFacts) -> None:
 @pytest.mark.checklist(ORDER[0], text=ORDER[1])
 def test_order_waits_for_something(docker_facts: DockerFacts) -> None:
     """Every service that another one waits for until it is healthy has a health check, which says something."""
-    services = _services(docker_facts)
+    services = services_of(docker_facts)
     assert services, f"the project {docker_facts.project} declares no service"
     for service in services:
         for edge in service.depends_on:
@@ -75,7 +76,7 @@ def test_order_waits_for_something(docker_facts: DockerFacts) -> None:
 @pytest.mark.checklist(ORDER[0], text=ORDER[1])
 def test_order_as_it_happened(docker_facts: DockerFacts) -> None:
     """No container was started before what it waits for was up, as far back as the engine remembers."""
-    services = _services(docker_facts)
+    services = services_of(docker_facts)
     assert docker_facts.own, f"the project {docker_facts.project} has no container"
     seen, unseen = 0, []
     for service in services:
@@ -105,7 +106,7 @@ def test_order_as_it_happened(docker_facts: DockerFacts) -> None:
 @pytest.mark.checklist(ORDER[0], text=ORDER[1])
 def test_order_needed_no_second_try(docker_facts: DockerFacts, limits: Limits) -> None:
     """No container had to be restarted since the deployment: one that crashes until the rest is up looks ordered."""
-    own = _project(docker_facts)
+    own = containers_of(docker_facts)
     assert own, f"the project {docker_facts.project} has no container"
     for one in own:
         restarts = one.restarts if _of_this_deployment(docker_facts, one) else 0
@@ -187,18 +188,3 @@ def _waits(edge: Edge, declared: dict[str, tuple[Waits, ...]]) -> str:
 
 def _was(condition: str) -> str:
     return {COMPLETED: "done", HEALTHY: "healthy"}.get(condition, "started")
-
-
-def _project(facts: DockerFacts) -> tuple[Container, ...]:
-    if not facts.project:
-        unproven(Reason.NO_CONFIG, facts.services_unseen or "no project of Compose; name docker.project")
-    return tuple(one for one in facts.own if one.service not in facts.external)
-
-
-def _services(facts: DockerFacts) -> tuple[Service, ...]:
-    """Return the services that run here, or end where that is not declared."""
-    _project(facts)
-    assert "dependency cycle" not in facts.services_unseen, facts.services_unseen
-    if facts.services is None:
-        unproven(Reason.NO_ACCESS, facts.services_unseen)
-    return tuple(one for one in facts.services if one.name not in facts.external)

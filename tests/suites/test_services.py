@@ -17,7 +17,7 @@ from pytest_deploycheck.rules.startup_order import COMPLETED, HEALTHY, STARTED
 from tests.probes.docker_samples import facts, the, with_container, with_service
 from tests.suites.checks import suite
 
-SERVICES = suite("deploy/test_services.py")
+SERVICES = {**suite("deploy/test_services_images.py"), **suite("deploy/test_services_health.py")}
 ORDERS = suite("deploy/test_services_order.py")
 
 
