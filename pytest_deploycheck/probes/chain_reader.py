@@ -48,6 +48,13 @@ def _at(block: dict[str, Any], tag: str) -> At:
     return At(int(block["number"], 16), str(block["hash"]), tag)
 
 
+def moment(block: Any) -> tuple[int | None, int | None]:
+    """Return a block's number and time, None where there is no such block."""
+    if not isinstance(block, dict):
+        return None, None
+    return evm.quantity(block.get("number")), evm.quantity(block.get("timestamp"))
+
+
 def _block(rpc: Rpc, tag: str) -> dict[str, Any] | None:
     try:
         found = rpc.call("eth_getBlockByNumber", tag, False)

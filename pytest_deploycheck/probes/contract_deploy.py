@@ -60,7 +60,8 @@ def deployment(
     if not isinstance(receipt, dict):
         return Deployment(transaction)
     block = evm.quantity(receipt.get("blockNumber"))
-    logs = receipt.get("logs") if isinstance(receipt.get("logs"), list) else []
+    given = receipt.get("logs")
+    logs: list[Any] = given if isinstance(given, list) else []
     found = Deployment(
         transaction=transaction,
         known=True,
@@ -74,7 +75,11 @@ def deployment(
     )
     if not isinstance(sent, dict):
         return found
-    fields = {**vars(found), "nonce": evm.quantity(sent.get("nonce")), "value": str(sent.get("value") or "0x0")}
+    fields = {
+        **vars(found),
+        "nonce": evm.quantity(sent.get("nonce")),
+        "value": str(sent.get("value") or "0x0"),
+    }
     if made is not None and found.created:
         fields |= _constructed(made, str(sent.get("input") or sent.get("data") or "0x"), expected)
     return Deployment(**fields)

@@ -131,7 +131,8 @@ def _sourcify(
         body = answer.json()
     except (CannotLook, Dead) as why:
         return _unknown(base, why)
-    if not isinstance(body, dict) or "match" not in body or answer.status not in (200, 404):
+    words = (None, "match", "exact_match")
+    if not isinstance(body, dict) or body.get("match", "") not in words or answer.status not in (200, 404):
         said = str(body.get("message") or body) if isinstance(body, dict) else str(body)
         return _refused(base, answer.status, said[:160])
     match = body.get("runtimeMatch") and body["match"]

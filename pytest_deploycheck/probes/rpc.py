@@ -7,11 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import env, nodes
+from pytest_deploycheck.probes.chain_reader import moment
 from pytest_deploycheck.probes.nodes import Address
 from pytest_deploycheck.redact import url_parts
 from pytest_deploycheck.target import Target
@@ -140,8 +140,8 @@ def _look(connect: Connections, rpc: Rpc, made: NodeFacts) -> NodeFacts:
         ]
     )
     now = connect.now().timestamp()
-    head, head_at = _moment(latest)
-    finalized, final_at = _moment(final)
+    head, head_at = moment(latest)
+    finalized, final_at = moment(final)
     return replace(
         made,
         chain_id=chain,
@@ -186,14 +186,6 @@ def _timed(connect: Connections, rpc: Rpc, made: NodeFacts) -> NodeFacts:
         limited=limited,
         refused=tuple(sorted(refused.items())),
     )
-
-
-def _moment(block: Any) -> tuple[int | None, int | None]:
-    """Return a block's number and time, None where there is no such block."""
-    try:
-        return int(block["number"], 16), int(block["timestamp"], 16)
-    except (TypeError, KeyError, ValueError):
-        return None, None
 
 
 def _number(rpc: Rpc) -> int | None:

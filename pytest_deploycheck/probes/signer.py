@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import abi_values, contract_state, env, estimates, evm
+from pytest_deploycheck.probes.chain_reader import moment
 from pytest_deploycheck.probes.estimates import Estimate, Fee
 from pytest_deploycheck.rules.dev_accounts import ADDRESSES
 from pytest_deploycheck.rules.proxies import delegate
@@ -105,14 +106,18 @@ def signer(target: Target, connect: Connections) -> SignerFacts:
             ("eth_getTransactionCount", address, "latest"),
         ]
     )
-    there = bytes.fromhex(_text(code)[2:])
-    pending, waited, moved, newest = _settled(connect, rpc, address, int(_text(nonce), 16))
+    there, wei, first = evm.raw(code), evm.quantity(balance), evm.quantity(nonce)
+    if there is None or wei is None or first is None:
+        raise CannotLook(
+            Reason.NO_ACCESS, f"{rpc.place} does not answer for {address}: {balance}, {nonce}"[:200]
+        )
+    pending, waited, moved, newest = _settled(connect, rpc, address, first)
     observed, days = _observed(connect, rpc, address, newest)
     return SignerFacts(
         declared=section.address,
         address=address,
         key=key,
-        balance_wei=int(_text(balance), 16),
+        balance_wei=wei,
         nonce=newest,
         pending=pending,
         waited_s=waited,
@@ -129,14 +134,6 @@ def signer(target: Target, connect: Connections) -> SignerFacts:
         administers=_holds(target, rpc, contract_state.ADMIN_ROLE, address),
         deployed=_deployed(target, rpc, address),
     )
-
-
-def _text(answer: object) -> str:
-    if not isinstance(answer, str):
-        raise CannotLook(
-            Reason.NO_ACCESS, f"the reference node does not answer for the signer: {answer}"[:200]
-        )
-    return answer
 
 
 def _key(target: Target, connect: Connections) -> Key:
@@ -193,15 +190,16 @@ def _observed(connect: Connections, rpc: Rpc, address: str, nonce: int) -> tuple
     """Return how many transactions it sent in the last days, as far as the chain and the node go back."""
     days = connect.limits.signer_runway_days
     try:
-        latest = rpc.call("eth_getBlockByNumber", "latest", False)
-        head, now = int(latest["number"], 16), int(latest["timestamp"], 16)
+        head, now = moment(rpc.call("eth_getBlockByNumber", "latest", False))
+        if head is None or now is None:
+            return None, 0.0
         back = min(1000, head)
-        sample = rpc.call("eth_getBlockByNumber", hex(head - back), False)
-        pace_s = (now - int(sample["timestamp"], 16)) / back if back else 12.0
+        _, then_at = moment(rpc.call("eth_getBlockByNumber", hex(head - back), False))
+        pace_s = (now - then_at) / back if back and then_at else 12.0
         first = max(0, head - int(days * _DAY_S / max(pace_s, 0.05)))
         then = rpc.number("eth_getTransactionCount", address, hex(first))
         span = (head - first) * pace_s / _DAY_S
-    except (RpcError, CannotLook, TypeError, KeyError, ValueError):
+    except (RpcError, CannotLook):
         return None, 0.0
     return max(nonce - then, 0), round(span, 3)
 

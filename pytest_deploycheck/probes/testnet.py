@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
-from pytest_deploycheck.probes import abi_values, artifacts, junit_files
+from pytest_deploycheck.probes import abi_values, artifacts, evm, junit_files
+from pytest_deploycheck.probes.chain_reader import moment
 from pytest_deploycheck.probes.contract_deploy import Deployment, deployment
-from pytest_deploycheck.probes.evm import keccak
 from pytest_deploycheck.probes.logs_range import logs
 from pytest_deploycheck.rules.bytecode import Comparison, compare
 from pytest_deploycheck.target import Target
@@ -100,7 +100,7 @@ def testnet(target: Target, connect: Connections) -> TestnetFacts:
         deployed = deployment(rpc, section.deploy_tx, section.address, made, section.constructor_args)
     except (RpcError, Dead) as why:
         raise CannotLook(Reason.NO_ACCESS, f"the test network does not answer: {why}") from None
-    head, at = rpc_moment(block)
+    head, at = moment(block)
     if head is None or at is None or code is None:
         raise CannotLook(Reason.UNPARSEABLE, f"{rpc.place} gives no newest block, or no code")
     expected = artifacts.expected(
@@ -147,7 +147,7 @@ def _used(rpc: Rpc, section: TestnetSection, first: int, last: int) -> tuple[tup
     receipts = rpc.batch([("eth_getTransactionReceipt", one) for one in looked]) if looked else []
     used = []
     for function in section.required_functions:
-        selector = keccak(abi_values.bare(function).encode())[:4].hex()
+        selector = evm.keccak(abi_values.bare(function).encode())[:4].hex()
         calls = [
             name
             for name, transaction, receipt in zip(looked, sent, receipts, strict=True)
