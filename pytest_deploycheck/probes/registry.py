@@ -52,7 +52,7 @@ class RegistryFacts:
 @probe(
     facts=RegistryFacts,
     deadline=30,
-    uses={"registry": "HEAD GET", "registry_token": "GET", "registry_blobs": "GET"},
+    uses={"registry": "HEAD GET", "image_token": "GET", "image_blobs": "GET"},
 )
 def registry(target: Target, connect: Connections, builds_facts: BuildsFacts) -> RegistryFacts:
     """Ask the registry for each tag's digest, and for the configuration of the released image."""

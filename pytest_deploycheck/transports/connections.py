@@ -377,11 +377,11 @@ class Connections:
     def git(self) -> Git:
         """Return Git on this machine: the heads of `repo.remote`, and reads in the runner's clone."""
         target = self._wire.target
-        token = self.secret(target.repo.token) if target.repo.token else ""
+        token = target.repo.token
         return Git(
             enter=self._enter("repo", target.repo.remote),
             remaining=self.remaining,
-            token=token,
+            token=(lambda: self.secret(token)) if token is not None else None,
             local_remotes=target.target.environment in ("demo", "dev"),
         )
 

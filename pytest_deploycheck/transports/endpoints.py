@@ -27,9 +27,9 @@ def endpoint(target: Target, name: str) -> Endpoint:
         return Endpoint(name, "net", "target", url=target.target.base_url)
     if name == "ci":
         return Endpoint(name, "ci", "ci", url=target.ci.address or target.ci.file)
-    if name == "registry_token":
+    if name == "image_token":
         return Endpoint(name, "", "build", url=target.build.token_url or target.build.registry_url)
-    if name == "registry_blobs":
+    if name == "image_blobs":
         return Endpoint(name, "", "build", url=target.build.registry_url)
     if name == "rpc_application":
         return Endpoint(name, "", "rpc", reference=target.rpc.application if target.rpc else None)

@@ -47,8 +47,8 @@ class GitDone:
 class Git:
     """Reads by Git on the runner.
 
-    `enter(action)` declares a command to the ledger; `remaining()` gives the seconds left to the probe.  token: sent
-    to an https remote.  local_remotes: file:// is a remote too, as in a demo.
+    `enter(action)` declares a command to the ledger; `remaining()` gives the seconds left to the probe.  token: gives
+    what is sent to an https remote, and is asked for it only then.  local_remotes: file:// is a remote too, as in a demo.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Git:
         *,
         enter: Callable[[str], None],
         remaining: Callable[[], float],
-        token: str = "",
+        token: Callable[[], str] | None = None,
         local_remotes: bool = False,
     ) -> None:
         self._enter = enter
@@ -87,9 +87,10 @@ class Git:
 
     def _authorization(self, scheme: str) -> Mapping[str, str]:
         """Return the environment that makes Git send the token, where no list of processes shows it."""
-        if not self._token or scheme not in ("https", "http"):
+        token = self._token() if self._token is not None and scheme in ("https", "http") else ""
+        if not token:
             return {}
-        basic = base64.b64encode(f"x-access-token:{self._token}".encode()).decode()
+        basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         return {
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "http.extraHeader",

@@ -98,7 +98,7 @@ class Registry:
                 f"the registry keeps its blobs at {url.scheme}://{url.netloc}; add that host to build.blob_hosts",
             )
         rest = url.path + (f"?{url.query}" if url.query else "")
-        return self._client("registry_blobs", f"{url.scheme}://{url.netloc}").get(rest)
+        return self._client("image_blobs", f"{url.scheme}://{url.netloc}").get(rest)
 
     def _ask(self, method: str, repository: str, path: str) -> Response:
         headers: dict[str, str | None] = {"Accept": _ACCEPT}
@@ -142,7 +142,7 @@ class Registry:
                 Reason.NO_CONFIG,
                 f"the registry's tokens come from {origin}{realm.path}; set build.token_url to that",
             )
-        given = self._client("registry_token", origin).get(
+        given = self._client("image_token", origin).get(
             realm.path,
             params={"service": asked.get("service", ""), "scope": f"repository:{repository}:pull"},
             headers={"Authorization": self._basic()} if self._password else {},

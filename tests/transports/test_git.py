@@ -25,7 +25,7 @@ from tests.probes.service import Asked, Reply, look, serving
 
 def client(token: str = "", *, seconds: float = 10, local: bool = True) -> Git:
     """Return a client that declares everything."""
-    return Git(enter=lambda action: None, remaining=lambda: seconds, token=token, local_remotes=local)
+    return Git(enter=lambda action: None, remaining=lambda: seconds, token=lambda: token, local_remotes=local)
 
 
 def test_heads_of_a_remote(tmp_path: Path) -> None:
@@ -169,6 +169,16 @@ def cloned(folder: Path) -> tuple[str, str]:
     run_git(folder / "far", "tag", "-a", "v1", "-m", "v1", old)
     run_git(folder, "clone", "--quiet", (folder / "far").as_uri(), "code")
     return old, new
+
+
+def test_a_clone_needs_no_token(tmp_path: Path) -> None:
+    """A token that is not there hinders the remote, and no probe that only reads the clone."""
+    old, _ = cloned(tmp_path)
+    repo = '[repo]\nremote = "https://127.0.0.1:1/x"\nclone = "code"\ntoken = { env = "DC_NO_SUCH_TOKEN" }\n'
+    text = f'[release]\ncommit = "{old}"\n{repo}'
+    assert look(tmp_path, "http://127.0.0.1:1", "dependencies", text).facts.locks == ()
+    found = look(tmp_path, "http://127.0.0.1:1", "repo", text)
+    assert (found.state, found.reason) == ("unseen", "no_config") and "DC_NO_SUCH_TOKEN" in found.detail
 
 
 def test_a_release_that_the_branch_has_left_behind(tmp_path: Path) -> None:
