@@ -68,7 +68,7 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
 def write(world: World) -> None:
     """Write DIR/reports/{ci,junit,sarif,dependencies,sbom,builds}."""
     now = datetime.now(UTC)
-    code = history.files()
+    code = history.content(world.path("repository", "token-service.git"), world.release.commit)
     scanned = (".", len(code))
     _keep(world, now, "ci/checks.json", _json(ci(world, now)))
     _keep(world, now, "junit/api.xml", junit(now - timedelta(minutes=2)), tool=f"pytest {LABEL}")

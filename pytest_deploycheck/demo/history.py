@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +35,10 @@ class Objects:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(zlib.compress(data, 1))
         return name
+
+    def get(self, name: str) -> bytes:
+        """Return an object's content; FileNotFoundError when it was not written here."""
+        return zlib.decompress((self._folder / name[:2] / name[2:]).read_bytes()).partition(b"\0")[2]
 
     def tree(self, files: Mapping[str, bytes]) -> str:
         """Write a tree of files, each by its path."""
@@ -90,7 +94,14 @@ def make(folder: Path, version: str, deployed_at: datetime) -> str:
     at = committed_at(deployed_at)
     first = objects.commit(objects.tree(before), at - timedelta(days=1), "The service without its page")
     commit = objects.commit(objects.tree(now), at, f"Version {version}", first)
-    tag = objects.tag(commit, f"v{version}", at + timedelta(minutes=1), f"Version {version}")
+    point(folder, commit, version, deployed_at)
+    return commit
+
+
+def point(folder: Path, commit: str, version: str, deployed_at: datetime) -> None:
+    """Let branch and tag of the repository name a commit that it has."""
+    at = committed_at(deployed_at) + timedelta(minutes=1)
+    tag = Objects(folder / "objects").tag(commit, f"v{version}", at, f"Version {version}")
     for name, text in (
         ("HEAD", f"ref: refs/heads/{BRANCH}\n"),
         ("config", _CONFIG),
@@ -100,7 +111,30 @@ def make(folder: Path, version: str, deployed_at: datetime) -> str:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return commit
+
+
+def has(folder: Path, commit: str) -> bool:
+    """Whether the repository has a commit, as it was written here."""
+    return bool(commit) and (folder / "objects" / commit[:2] / commit[2:]).is_file()
+
+
+def content(folder: Path, commit: str) -> dict[str, bytes]:
+    """Return the files of a commit by path; another version of this package may have written them."""
+    objects = Objects(folder / "objects")
+    root = objects.get(commit).partition(b"\n")[0].removeprefix(b"tree ").decode()
+    return dict(_files_below(objects, root, ""))
+
+
+def _files_below(objects: Objects, tree: str, above: str) -> Iterator[tuple[str, bytes]]:
+    rest = objects.get(tree)
+    while rest:
+        entry, _, rest = rest.partition(b"\0")
+        mode, _, name = entry.decode().partition(" ")
+        value, rest = rest[:20].hex(), rest[20:]
+        if mode == "40000":
+            yield from _files_below(objects, value, f"{above}{name}/")
+        else:
+            yield f"{above}{name}", objects.get(value)
 
 
 def _stamp(at: datetime) -> str:

@@ -37,11 +37,7 @@ def tag(world: World) -> str:
 def daemons(world: World) -> list[Daemon]:
     """Put remote and checkout back to the release; what is ignored in the checkout stays. There is no server."""
     release = world.release
-    made = history.make(remote(world), release.version, datetime.fromisoformat(release.deployed_at))
-    if made != release.commit:
-        raise RuntimeError(
-            f"{world.dir} was made by another version of this package; delete it, or choose another folder"
-        )
+    history.point(remote(world), release.commit, release.version, datetime.fromisoformat(release.deployed_at))
     place = checkout(world)
     address = remote(world).as_uri()
     if not (place / ".git" / "HEAD").is_file():

@@ -70,14 +70,17 @@ class World:
 
     @property
     def release(self) -> Release:
-        """The release that this deployment claims to run; its commit is made when it is first asked for."""
+        """The release that this deployment claims to run; its commit is made when it is first asked for.
+
+        It is made again where the repository does not have it, as when somebody deleted that.
+        """
+        folder = self.dir / "repository" / "token-service.git"
         state = self._read()
-        if "commit" not in state["release"]:
+        if not history.has(folder, state["release"].get("commit", "")):
             with self._locked():
                 state = self._read()
                 release: dict[str, str] = state["release"]
-                if "commit" not in release:
-                    folder = self.dir / "repository" / "token-service.git"
+                if not history.has(folder, release.get("commit", "")):
                     at = datetime.fromisoformat(release["deployed_at"])
                     release["commit"] = history.make(folder, release["version"], at)
                     self._write(state)
