@@ -143,6 +143,11 @@ def later(moment: str, seconds: float) -> str:
     return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).astimezone(UTC).isoformat()
 
 
+def later_s(first: str, second: str) -> float:
+    """Return how many seconds the second of two ISO 8601 moments is later, negative for earlier."""
+    return (datetime.fromisoformat(second) - datetime.fromisoformat(first)).total_seconds()
+
+
 def released(target: Target) -> str:
     """Return the released commit; without it nothing can be about it."""
     commit = target.release.commit.lower()

@@ -11,6 +11,7 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.checkouts import CheckoutFacts
 from pytest_deploycheck.probes.ci import CiFacts
+from pytest_deploycheck.probes.evidence_files import later_s
 from pytest_deploycheck.probes.health import HealthFacts, agrees, is_commit, words
 from pytest_deploycheck.probes.junit import JunitFacts
 from pytest_deploycheck.probes.repo import RepoFacts
@@ -150,7 +151,7 @@ def test_tests_results(junit_facts: JunitFacts, ci_facts: CiFacts, limits: Limit
             unproven(Reason.NO_EVIDENCE, f"{origin.file} does not say when it was made; see envelopes")
         assert age_s >= -limits.evidence_future_max_s, f"{origin.file} is of the future: {origin.produced_at}"
         if origin.started_at and ci_facts.committed_at:
-            assert origin.started_at >= ci_facts.committed_at, (
+            assert later_s(ci_facts.committed_at, origin.started_at) >= -limits.evidence_future_max_s, (
                 f"the tests of {origin.file} started at {origin.started_at}, before the commit was made"
             )
         if age_s > limits.tests_max_age_s:

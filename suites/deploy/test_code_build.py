@@ -10,6 +10,7 @@ import pytest
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.builds import Build, BuildsFacts
+from pytest_deploycheck.probes.evidence_files import later_s
 from pytest_deploycheck.probes.registry import RegistryFacts
 from pytest_deploycheck.verdict import Reason
 
@@ -54,7 +55,7 @@ def _clean(build: Build, facts: BuildsFacts, limits: Limits, now: datetime) -> N
     assert origin.commit == facts.commit, f"{origin.file}: built of {origin.commit}, not of {facts.commit}"
     started = origin.started_at
     if started and facts.committed_at:
-        assert started >= facts.committed_at, (
+        assert later_s(facts.committed_at, started) >= -limits.evidence_future_max_s, (
             f"{origin.file}: the build started at {started}, before the commit was made at {facts.committed_at}"
         )
     if started:

@@ -150,7 +150,7 @@ def other_commit(demo: Deployment) -> Iterator[None]:
 def before_commit(demo: Deployment) -> Iterator[None]:
     """Say that an image of yesterday is of today's commit."""
     committed = history.committed_at(images.built_at(demo.world) + images.BUILD_TOOK)
-    with recorded(demo, started_at=(committed - timedelta(minutes=5)).isoformat()):
+    with recorded(demo, started_at=(committed - timedelta(hours=1)).isoformat()):
         yield
 
 

@@ -256,6 +256,7 @@ def one(**changes: Any) -> JunitFacts:
         JUNIT,
         one(intact=None, clean=None),
         one(skipped=10),
+        one(started_at=stamp(hours=3, minutes=4)),  # the committer's clock was ahead
         one(produced_at=(NOW + timedelta(minutes=4)).isoformat()),
         replace(JUNIT, files=(replace(RESULT, tests=60), replace(RESULT, tests=40))),
     ],
