@@ -61,7 +61,7 @@ class Admin:
             return self._rows(queries.KINDS, ()), ""
         except CannotLook as why:
             view = "a SELECT of role and kind from a view over pg_authid in db.password_kinds_query"
-            return None, f"{why.message}; or give {view} (see docs/items/pre_deploy-environment.md)"
+            return None, f"{why.message}; or give {view} (see docs/items/pre_deploy-security-data.md)"
 
     def _rows(self, query: str, values: tuple[Any, ...]) -> list[dict[str, Any]]:
         if self._db.admin_dsn is None:
