@@ -70,10 +70,19 @@ def redis_gate(connect: Connections) -> GateFacts:
 @probe(facts=GateFacts, deadline=12, uses={"rpc": "POST"})
 def rpc_gate(connect: Connections) -> GateFacts:
     """Ask the reference node for its chain id."""
+    rpc = connect.rpc()
     try:
-        return GateFacts(f"chain {connect.rpc().number('eth_chainId')}", 0.0)
+        return GateFacts(f"chain {rpc.number('eth_chainId')}", 0.0)
     except RpcError as error:
         raise Dead("rpc", f"eth_chainId is refused: {error}") from None
+    except CannotLook:
+        if rpc.status >= 500:
+            raise Dead("rpc", f"{rpc.place} answers {rpc.status}") from None
+        if rpc.status in (401, 403):
+            raise CannotLook(
+                Reason.NO_ACCESS, f"{rpc.place} answers {rpc.status}: is its key right?"
+            ) from None
+        raise
 
 
 @probe(facts=GateFacts, deadline=12, needs=("rpc_gate",), uses={"rpc": "POST"})
@@ -82,7 +91,10 @@ def contract_gate(target: Target, connect: Connections) -> GateFacts:
     address = target.contract.address
     if not address:
         raise CannotLook(Reason.NO_CONFIG, f"no contract.address in {target.path.name}; add it")
-    code = str(connect.rpc().call("eth_getCode", address, "latest"))
+    try:
+        code = str(connect.rpc().call("eth_getCode", address, "latest"))
+    except RpcError as error:
+        raise CannotLook(Reason.NO_ACCESS, f"eth_getCode is refused: {error}") from None
     if len(code) <= 2:
         raise Dead("contract", f"there is no code at {address}")
     return GateFacts(f"{len(code) // 2 - 1} bytes of code at {address}", 0.0)

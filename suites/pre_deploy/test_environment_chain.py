@@ -156,12 +156,9 @@ def test_signer_key_is_funded(signer_facts: SignerFacts, limits: Limits) -> None
         unproven(
             Reason.NO_EVIDENCE, "no call's gas could be estimated; name the product's calls in gas.calls"
         )
-    days = max(facts.observed_days, 0.001)
-    pace = (
-        (facts.observed_tx or 0) * max(1.0, limits.signer_runway_days / days)
-        if facts.observed_days >= 1
-        else (facts.observed_tx or 0)
-    )
+    # Of a chain that is younger than a day nothing follows for a week.
+    scale = limits.signer_runway_days / facts.observed_days if facts.observed_days >= 1 else 1.0
+    pace = (facts.observed_tx or 0) * max(scale, 1.0)
     runway = max(limits.signer_runway_tx, pace)
     assert facts.balance_wei >= runway * cost, (
         f"{facts.address} holds {facts.balance_wei} wei, {runway:.0f} transactions cost {runway * cost:.0f} wei"

@@ -15,7 +15,7 @@ Change = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any] | None]
 
 
 @contextmanager
-def provider(pair: Pair, change: Change = lambda call, answer: answer, status: int = 200) -> Iterator[str]:
+def provider(pair: Pair, change: Change = lambda call, answer: answer) -> Iterator[str]:
     """Serve the first node as a hosted provider does, with a key in the path; `change` alters its answers."""
 
     def one(call: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def provider(pair: Pair, change: Change = lambda call, answer: answer, status: i
             return Reply(401, "invalid project id")
         calls = asked.json if isinstance(asked.json, list) else [asked.json]
         answers = [one(call) for call in calls]
-        return Reply(status, answers if isinstance(asked.json, list) else answers[0])
+        return Reply(body=answers if isinstance(asked.json, list) else answers[0])
 
     with serving(forward) as base:
         yield f"{base}/v3/{KEY}"

@@ -9,6 +9,7 @@ from pytest_deploycheck.verdict import Verdict
 from tests.chain.pair import Pair, url
 from tests.chain.provider import KEY, Change, provider
 from tests.faults.harness import Judged
+from tests.probes.service import Reply, serving
 
 RPC = "pre_deploy.environment.rpc_url"
 
@@ -195,3 +196,15 @@ def test_application_unknown(pair: Pair) -> None:
     found = judged(pair, "-")
     assert found.verdict is Verdict.UNPROVEN, found
     assert "rpc.application" in found.message, found
+
+
+def test_the_reference_is_down(pair: Pair) -> None:
+    """Behind a balancer without a node, the reference is dead, and this item carries that; a bad key is no access."""
+    pair.settle()
+    with serving(lambda asked: Reply(502, "<html>Bad Gateway</html>")) as there, provider(pair) as good:
+        (pair.folder / "bad").write_text(there)
+        fails(judged(pair, good, url={"file": "bad"}), "answers 502")
+        (pair.folder / "bad").write_text(good.replace("0123", "3210", 1))
+        found = judged(pair, good, url={"file": "bad"})
+    assert found.verdict is Verdict.UNPROVEN, found
+    assert "is its key right?" in found.message, found
