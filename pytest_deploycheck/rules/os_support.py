@@ -1,7 +1,7 @@
 """Until when operating systems get free security updates.
 
 Sources: Debian's package distro-info-data 0.58 (Debian to the end of LTS, Ubuntu to the end of standard support);
-for the others their publishers' life cycle pages, read in 2025.
+for the others dates that their publishers announced, as we knew them in 2025.
 """
 
 from __future__ import annotations
