@@ -58,7 +58,8 @@ def test_health_names_every_component(api: Api) -> None:
     assert abs(age.total_seconds()) < 10
     assert answer.headers["cache-control"] == "no-store"
     assert api.ask("/health/live").json == {"status": "ok"}
-    assert api.ask("/version").json == {"version": release.version, "commit": release.commit}
+    told = api.ask("/version").json
+    assert told == {"version": release.version, "commit": release.commit, "environment": "production"}
 
 
 def test_instances_name_themselves(served: Deployment) -> None:
