@@ -33,21 +33,7 @@ CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 _PROGRAMS = Path(__file__).parent / "files" / "containers"
-_APPLETS = (
-    "sh",
-    "httpd",
-    "nc",
-    "wget",
-    "grep",
-    "sleep",
-    "touch",
-    "date",
-    "stat",
-    "test",
-    "cat",
-    "true",
-    "echo",
-)
+_APPLETS = "sh httpd nc wget grep sleep touch date stat test cat true echo timeout".split()
 
 
 @dataclass(frozen=True)

@@ -17,4 +17,6 @@ class CodeLimits(Numbers):
     )
     audit_max_age_s: float = limit(86400, "s", "own: audits of dependencies, at deployment")
     deps_max_major_lag: int = limit(2, "major versions", "own: direct dependencies behind their newest")
-    evidence_future_max_s: float = limit(300, "s", "own: how far the clocks of a CI and of committers may be ahead")
+    evidence_future_max_s: float = limit(
+        300, "s", "own: how far the clocks of a CI and of committers may be ahead"
+    )

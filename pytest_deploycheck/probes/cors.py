@@ -57,6 +57,11 @@ class CorsFacts:
     answers: tuple[CorsAnswer, ...]
     unseen: tuple[str, ...]
 
+    def fixed(self, answer: CorsAnswer) -> bool:
+        """Whether the path gives every origin the same permission, so that there is nothing to vary."""
+        alike = [one for one in self.answers if (one.path, one.how) == (answer.path, answer.how)]
+        return len(alike) > 1 and all(one.allow == answer.allow for one in alike)
+
 
 @probe(
     facts=CorsFacts,

@@ -19,7 +19,7 @@ from pytest_deploycheck.transports.http import Http, Response
 ALWAYS = ("/.env", "/.env.production", "/.env.local", "/.env.bak")
 TRACES: dict[str, re.Pattern[str]] = {
     "a Python traceback": re.compile(
-        r"Traceback \(most recent call last\)|File \\?(?:\"|&quot;)[^\"\n]{1,200}, line \d+"
+        r"Traceback \(most recent call last\)|File \\?(?:\"|&quot;|&#34;)[^\"\n]{1,200}?\\?(?:\"|&quot;|&#34;), line \d+"
     ),
     "a JavaScript stack": re.compile(
         r"(?:\bat |&nbsp;at )(?:async )?[\w.$<>&; \[\]-]{0,80}\(?[\w./\\:@-]*[/\\][\w./\\@-]+\.[cm]?[jt]sx?:\d+:\d+"

@@ -125,7 +125,7 @@ def _entries(text: str, issues: list[Issue]) -> Iterator[Entry]:
         if start is None or start["pad"] is None:
             bare = bool(start and start["export"] and _NAME.fullmatch(key))
             kind = "export without a value" if bare else "no assignment"
-            issues.append(Issue(line, kind, key if _NAME.fullmatch(key) else ""))
+            issues.append(Issue(line, kind, key if bare else ""))  # a lost value is no key
             at = end + 1
             continue
         if not _NAME.fullmatch(key):

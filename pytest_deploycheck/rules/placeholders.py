@@ -15,7 +15,7 @@ PATTERNS = (
     r"\{\{[^{}]+\}\}",
     r"\bexample\.(?:com|org|net)\b",
     r"(?<![a-z0-9])(?:dummy|placeholder|tbd|fixme)(?![a-z0-9])",
-    r"^to[-_ ]?do(?:$|[-_ :])",
+    r"^to[-_ ]?do(?:$|[ :])",
     r"test123",
     r"replace[-_ ]?(?:me|this|with)|(?:^|[-_ ])replace$",
     r"^(?:insert|enter|put|fill)[-_ ](?:me|your|the|here|in)",

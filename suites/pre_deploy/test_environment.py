@@ -24,8 +24,8 @@ def test_file(env_file_facts: EnvFileFacts) -> None:
     """The file has what the template wants, no placeholder of it, and reads the same for everybody."""
     facts = env_file_facts
     assert facts.exists, f"there is no {facts.path} on the server"
-    for issue in facts.issues:
-        pytest.fail(f"{facts.path} line {issue.line}{f' ({issue.key})' if issue.key else ''}: {issue.kind}")
+    issues = [f"line {one.line}{f' ({one.key})' if one.key else ''}: {one.kind}" for one in facts.issues]
+    assert not facts.issues, f"{facts.path}, {'; '.join(issues[:5])}"
     assert facts.keys, f"{facts.path} gives no key a value"
     if not facts.template:
         looked = ", ".join(facts.template_looked) or "nowhere: env.template is empty"

@@ -31,6 +31,7 @@ def _weak(name: str, value: str) -> None:
         try:
             with having(demo, JWT_SECRET=value):
                 restart_apps(demo)
+                until_well(demo)
                 yield
         finally:
             restart_apps(demo)
@@ -59,6 +60,7 @@ def default_key(demo: Deployment) -> Iterator[None]:
     try:
         with having(demo, JWT_SECRET="your-256-bit-secret"):
             restart_apps(demo)
+        until_well(demo)
         yield
     finally:
         restart_apps(demo)

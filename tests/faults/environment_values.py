@@ -14,7 +14,6 @@ from tests.faults.harness import fault
 
 SERVER = ("server",)
 CONTAINERS = ("server", "containers")
-CORS = "pre_deploy.environment.cors"
 WRONG: dict[str, dict[str, str]] = {
     "the mode is development": {"APP_ENV": "development"},
     "debugging is on": {"DEBUG": "True"},
@@ -29,8 +28,8 @@ WRONG: dict[str, dict[str, str]] = {
     "the public address has no TLS": {"PUBLIC_URL": "http://api.tokens.example"},
     "the public address is a container's name": {"PUBLIC_URL": "https://api:8443"},
     "the database is the one for tests": {"DATABASE_URL": "postgresql://a:Xw3kQpZr7LmB@db/tokens_test"},
-    "the mail server is the tutorial's": {"SMTP_HOST": "smtp.example.com"},
-    "the port is out of range": {"SMTP_PORT": "58700"},
+    "the mail server is the tutorial's": {"SMTP_HOST": "mail.example.org"},
+    "the port is out of range": {"SMTP_PORT": "587000"},
     "the signer's key lost a digit": {"PRIVATE_KEY": "0x" + "9f" * 31 + "a"},
     "a secret hides under a plain name": {"SMTP_USER": "AKIAQ3rZt0LxV8mB5nYcHs2pWdKe7u"},
 }

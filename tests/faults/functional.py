@@ -77,7 +77,7 @@ def execute(demo: Deployment, *statements: str, role: str = "token_owner") -> li
     return found
 
 
-@fault(HEALTH, "PostgreSQL is stopped", probes=("health",))
+@fault(HEALTH, "PostgreSQL is stopped", probes=("health",), also=("deploy.database.connection",))
 @contextmanager
 def postgres_stopped(demo: Deployment) -> Iterator[None]:
     """Stop the database under a deep health check."""
@@ -181,7 +181,7 @@ def instance_left_behind(demo: Deployment) -> Iterator[None]:
         yield
 
 
-@fault(HEALTH, "another commit under the same version", probes=("health",))
+@fault(HEALTH, "another commit under the same version", probes=("health",), also=("deploy.code.main",))
 @contextmanager
 def rebuilt(demo: Deployment) -> Iterator[None]:
     """Run a build that nobody released."""
