@@ -93,8 +93,17 @@ def values(target: Target, connect: Connections) -> dict[str, str]:
 
 
 def kind(target: Target, key: str) -> str:
-    """Return a key's type: what the target file says, or what its name tells."""
-    return target.env.types.get(key) or guess(key)
+    """Return a key's type: as the target file says, by what it names the key for, or as the key's name tells."""
+    section = target.env
+    named = {
+        section.jwt_secret_key: "secret",
+        section.signer_key: "signer",
+        section.rpc_url_key: "url",
+        section.dsn_key: "url",
+        section.cors_key: "origins",
+        **dict.fromkeys(section.contract_keys, "address"),
+    }
+    return section.types.get(key) or named.get(key) or guess(key)
 
 
 def is_secret(target: Target, key: str) -> bool:

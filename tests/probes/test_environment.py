@@ -128,6 +128,23 @@ def test_opaque_tokens_prove_nothing(tmp_path: Path) -> None:
     assert (seen.state, seen.reason) == ("unseen", Reason.NO_EVIDENCE.value)
 
 
+def test_named_keys_have_their_types(tmp_path: Path) -> None:
+    """A key that the target file names for a purpose is judged by that purpose, whatever it is called."""
+    env = "ERRORS_TO=http://k@tracker.tokens.example/1\nPAGES=*\nCOIN=0x12\n"
+    (tmp_path / ".env.production").write_text("ERRORS_TO=\nPAGES=\nCOIN=\n")
+    base = "http://127.0.0.1:9"
+    look(tmp_path, base, "env_file", env=env)
+    text = (tmp_path / "target.toml").read_text()
+    text += 'dsn_key = "ERRORS_TO"\ncors_key = "PAGES"\ncontract_keys = ["COIN"]\n'
+    facts = gather(tmp_path, text, "env_file")["env_file"].facts
+    assert {key.name: key.type for key in facts.keys} == {
+        "ERRORS_TO": "url",
+        "PAGES": "origins",
+        "COIN": "address",
+    }
+    assert all(key.wrong for key in facts.keys)
+
+
 def test_a_file_without_a_repository(tmp_path: Path) -> None:
     """Quotes, export and comments are no fault; what the target file does not name is unproven, not failed."""
     (tmp_path / ".env.production").write_text("NODE_ENV=\nDEBUG=\nJWT_SECRET=changeme\nPUBLIC_URL=\n# X=\n")
