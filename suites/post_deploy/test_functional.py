@@ -7,11 +7,10 @@ import pytest
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.auth import AuthFacts
-from pytest_deploycheck.probes.books import BooksFacts
 from pytest_deploycheck.probes.chain import ChainFacts
 from pytest_deploycheck.probes.db_activity import DbActivityFacts
 from pytest_deploycheck.probes.health import HealthFacts, agrees
-from pytest_deploycheck.probes.round_trip import Order, RoundTripFacts
+from pytest_deploycheck.probes.round_trip import RoundTripFacts
 from pytest_deploycheck.probes.token import TokenFacts
 from pytest_deploycheck.probes.wallet import WalletFacts
 from pytest_deploycheck.verdict import Reason
@@ -87,64 +86,6 @@ def test_auth(auth_facts: AuthFacts, limits: Limits) -> None:
     )
 
 
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.functional.auth", text=AUTH)
-def test_auth_renewal(auth_facts: AuthFacts) -> None:
-    """A refresh gives a new token and kills the old one; a logout ends the session; where there are such."""
-    renewed = auth_facts.refresh
-    assert auth_facts.control_status == 200, f"the session is answered {auth_facts.control_status}"
-    if renewed is not None:
-        assert 200 <= renewed.status < 300, f"the refresh is answered {renewed.status}"
-        assert renewed.new_access, "the refresh gives the same access token again, or none"
-        assert renewed.use_status == 200, f"the renewed token is answered {renewed.use_status}"
-        if auth_facts.rotation_required:
-            assert renewed.rotates, "the refresh token is not replaced when it is used (RFC 9700, 2.2.2)"
-        if renewed.replay_status is not None:
-            assert 400 <= renewed.replay_status < 500, (
-                f"the old refresh token is answered {renewed.replay_status} when it is used again"
-            )
-    assert auth_facts.logout_dead is not False, "the logout fails, or the refresh token outlives it"
-
-
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.functional.auth", text=AUTH)
-def test_auth_refusals(auth_facts: AuthFacts) -> None:
-    """Bad credentials are refused alike, and by intent: never let in, never an error of the server."""
-    facts = auth_facts
-    for login in (facts.wrong_password, facts.unknown_user):
-        assert login.refused, f"{facts.login_path} answers {login.status} to: {login.says}"
-    assert facts.alike, f"{facts.login_path} tells an unknown user from a wrong password"
-    assert len(facts.refused) > 1, "no bad token was tried"
-    for token in facts.refused:
-        assert token.refused, f"{facts.account_path} answers {token.status} to a bad token: {token.says}"
-    assert facts.control_status == 200, f"the good token is answered {facts.control_status} as well"
-
-
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.functional.auth", text=AUTH)
-def test_auth_expiry(auth_facts: AuthFacts) -> None:
-    """An expired token is refused because it is expired: one just like it that is not is accepted."""
-    facts = auth_facts
-    for token in facts.expired:
-        assert token.refused, f"{facts.account_path} answers {token.status} to an expired token"
-    assert facts.control_status == 200, f"the good token is answered {facts.control_status} as well"
-    if not facts.expired and facts.key_known is False:
-        unproven(
-            Reason.NO_CONFIG, "the key of auth.jwt_secret did not sign the service's tokens; give that one"
-        )
-    if not facts.expired and facts.key_known:
-        unproven(
-            Reason.NO_EVIDENCE,
-            f"a token signed with auth.jwt_secret is answered {facts.resigned_status}, so the refusal of an "
-            "expired one proves nothing; keep one that has expired in auth.expired_token",
-        )
-    if not facts.expired:
-        unproven(
-            Reason.NO_CONFIG,
-            "no auth.jwt_secret to sign an expired token with, and no auth.expired_token; add one of them",
-        )
-
-
 @pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
 def test_wallet(wallet_facts: WalletFacts, limits: Limits) -> None:
     """The balances that the API shows are those of the chain, at the block that it names."""
@@ -169,45 +110,6 @@ def test_wallet(wallet_facts: WalletFacts, limits: Limits) -> None:
         unproven(
             Reason.NO_EVIDENCE, "the test account holds nothing, and zero is also what a broken view shows"
         )
-
-
-@pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
-def test_wallet_per_user(wallet_facts: WalletFacts) -> None:
-    """Two users have two addresses, however they are spelt."""
-    other = wallet_facts.other_address
-    if other is None:
-        unproven(Reason.NO_CONFIG, "no auth.test_account_b to compare the address with; add a second account")
-    assert other, f"{wallet_facts.path} shows the second account no address"
-    assert other.lower() != wallet_facts.view.address.lower(), f"two users share the address {other}"
-
-
-@pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
-def test_wallet_history(wallet_facts: WalletFacts) -> None:
-    """What the history lists has happened as listed, and what happened on the chain is listed."""
-    history, path = wallet_facts.history, wallet_facts.history_path
-    if history is not None:
-        assert history.status == 200, f"{path} answers {history.status}"
-        for transaction, problem in history.wrong:
-            assert not problem, f"{path} lists {transaction}, but {problem}"
-        assert not history.missing, (
-            f"{path} does not list {len(history.missing)} of the {history.happened} transactions in blocks "
-            f"{history.first_block} to {history.last_block}: {', '.join(history.missing[:3])}"
-        )
-        if not (history.examined or history.happened):
-            unproven(Reason.NO_TRAFFIC, "the test account never traded; let it buy and redeem once")
-    assert history is None or history.examined or history.happened
-
-
-@pytest.mark.checklist("post_deploy.functional.wallet", text=WALLET)
-def test_wallet_withdrawal_quote(wallet_facts: WalletFacts) -> None:
-    """A withdrawal that can be made is quoted; one that would lose the money is refused before it is made."""
-    path = wallet_facts.quote_path
-    assert wallet_facts.quotes or not path, f"{path} was never asked"
-    for quote in wallet_facts.quotes:
-        if quote.sound:
-            assert 200 <= quote.status < 300, f"{path} answers {quote.status} to {quote.says}"
-        else:
-            assert 400 <= quote.status < 500, f"{path} answers {quote.status} to {quote.says}"
 
 
 @pytest.mark.checklist("post_deploy.functional.token", text=TOKEN)
@@ -243,48 +145,6 @@ def test_token(token_facts: TokenFacts, limits: Limits) -> None:
             assert tried.reverted, f"{tried.says} as {tried.sender} would succeed"
     if facts.buy is None or facts.redeem is None or facts.over is None:
         unproven(Reason.NO_EVIDENCE, "nobody was found who holds tokens and could try buying and redeeming")
-
-
-@pytest.mark.checklist("post_deploy.functional.token", text=TOKEN)
-def test_token_books(books_facts: BooksFacts, round_trip_facts: RoundTripFacts, limits: Limits) -> None:
-    """The newest records of both kinds agree with the chain, and a purchase just made is redeemed again."""
-    for ledger in (books_facts.purchases, books_facts.redemptions):
-        for row, problem in ledger.wrong:
-            assert not problem, f"{row}: {problem}"
-        assert not ledger.overdue, (
-            f"pending for more than {limits.token_pending_max_s:.0f} s: {', '.join(ledger.overdue[:5])}"
-        )
-        assert ledger.balance_moved is not False, f"the newest {ledger.kind} did not move the balance"
-    assert not books_facts.uncredited, (
-        f"{len(books_facts.uncredited)} of {books_facts.events} events on the chain have no row: "
-        f"{', '.join(books_facts.uncredited[:3])}"
-    )
-    if round_trip_facts.attempted:
-        _assert_order("purchase", round_trip_facts.purchase, round_trip_facts.tokens)
-        _assert_order("redemption", round_trip_facts.redemption, -round_trip_facts.tokens)
-        assert round_trip_facts.kept == 0, f"{round_trip_facts.kept} tokens are left over from the round trip"
-    for ledger in (books_facts.purchases, books_facts.redemptions):
-        if ledger.settled < limits.token_min_records:
-            unproven(
-                Reason.NO_TRAFFIC,
-                f"{ledger.settled} of {ledger.rows} {ledger.kind}s are settled: nothing to compare; make one",
-            )
-    assert books_facts.purchases.settled >= limits.token_min_records
-
-
-def _assert_order(kind: str, order: Order | None, tokens: int) -> None:
-    assert order is not None, f"no {kind} was tried, since the purchase before it failed"
-    assert 200 <= order.status < 300, f"the API answers {order.status} to a {kind} of the canary account"
-    assert order.transaction, f"the API answers {order.status} to a {kind} and names no transaction"
-    assert order.mined is not None, f"the {kind} {order.transaction} is not on the chain"
-    assert order.mined, f"the API accepted the {kind} {order.transaction}, but it was reverted"
-    assert order.event_tokens == abs(tokens), (
-        f"the {kind} logged {order.event_tokens} tokens, not {abs(tokens)}"
-    )
-    assert order.moved == tokens, f"the {kind} moved the balance by {order.moved} tokens, not {tokens}"
-    if order.in_books:
-        assert order.settled_s is not None, f"the {kind} is {order.row_status or 'missing'} in the database"
-    assert order.listed is not False, f"the API does not list the {kind} {order.transaction}"
 
 
 @pytest.mark.smoke

@@ -54,57 +54,6 @@ def test_prometheus(prometheus_facts: PrometheusFacts, limits: Limits) -> None:
         )
 
 
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.monitoring.prometheus", text="Prometheus metrics collecting")
-def test_prometheus_history(prometheus_facts: PrometheusFacts, limits: Limits) -> None:
-    """Over the last hour every job was scraped as often as it should be, nearly always with success.
-
-    Scrapes are counted by job, since a rolling release replaces targets.
-    """
-    facts = prometheus_facts
-    assert facts.jobs, "prometheus.jobs names no job"
-    if facts.oldest_s is not None and facts.oldest_s < limits.prom_up_min * facts.window_s:
-        unproven(
-            Reason.NO_EVIDENCE,
-            f"Prometheus has {facts.oldest_s:.0f} s of data; look again after {facts.window_s:.0f} s",
-        )
-    # A Prometheus that is younger than the window owes the scrapes of its own life only.
-    lived_s = min(facts.window_s, facts.oldest_s) if facts.oldest_s is not None else facts.window_s
-    scrapes = {entry.job: entry for entry in facts.scrapes}
-    for job, least in facts.jobs:
-        assert job in scrapes, f"job {job!r} has no scrape in {facts.window_s:.0f} s"
-        kept, good = scrapes[job].kept, scrapes[job].good
-        assert good / kept >= limits.prom_up_min, f"{good} of {kept} scrapes of {job!r} succeeded"
-        intervals = [target.interval_s for target in facts.of(job) if target.interval_s]
-        if intervals:
-            due = least * lived_s / max(intervals)
-            assert kept >= limits.prom_up_min * due - 1, f"{job!r} has {kept} of {due:.0f} scrapes"
-        for target in facts.of(job):
-            assert target.up_ratio is not None, f"{job} {target.instance} has no scrape in the window"
-            assert target.up_ratio >= limits.prom_up_min, (
-                f"{job} {target.instance} was up in {target.up_ratio:.0%} of its scrapes"
-            )
-
-
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.monitoring.prometheus", text="Prometheus metrics collecting")
-def test_prometheus_moves(prometheus_facts: PrometheusFacts, limits: Limits) -> None:
-    """Requests that were just sent show in the traffic counter, and no instance has stopped counting."""
-    movement = prometheus_facts.movement
-    if movement is None or not movement.sent:
-        unproven(Reason.NO_TRAFFIC, "the API took no request, so no counter could move")
-    assert movement.grown is not None, f"{movement.metric} has no series"
-    assert movement.grown >= movement.sent, (
-        f"{movement.metric} rose by {movement.grown:.0f} in {movement.waited_s:.0f} s "
-        f"after {movement.sent} requests to {movement.path}"
-    )
-    if movement.others >= limits.prom_still_min_requests:
-        assert not movement.still, (
-            f"{movement.metric} of {', '.join(movement.still)} stands still, while others counted "
-            f"{movement.others:.0f} requests"
-        )
-
-
 @pytest.mark.checklist("post_deploy.monitoring.grafana", text="Grafana dashboards configured")
 def test_grafana(grafana_facts: GrafanaFacts, limits: Limits) -> None:
     """Every required dashboard is there as released, and its panels show data from sources that answer."""
@@ -181,34 +130,6 @@ def test_rules(rules_facts: RulesFacts, limits: Limits) -> None:
 
 
 @pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.monitoring.rules", text="Alert rules configured")
-def test_rules_released(rules_facts: RulesFacts) -> None:
-    """What is loaded is what was released, where the target file says where that is."""
-    assert rules_facts.alerts, "no alert is loaded"
-    drift = rules_facts.drift
-    if drift is not None:
-        assert drift.released > 0
-        assert not drift.missing, f"released, but not loaded: {', '.join(drift.missing)}"
-        assert not drift.changed, f"loaded otherwise than released: {'; '.join(drift.changed)}"
-        assert not drift.foreign, f"loaded, but not released: {', '.join(drift.foreign)}"
-
-
-@pytest.mark.checklist("post_deploy.monitoring.rules", text="Alert rules configured")
-def test_rules_runbooks(rules_facts: RulesFacts) -> None:
-    """The runbooks that alerts link to can be opened; a page that wants a login first is there."""
-    asked = [(book.page, book.status) for book in rules_facts.runbooks if book.status is not None]
-    for book in rules_facts.runbooks:
-        assert book.page.startswith(("https://", "http://")), f"runbook {book.page!r} is no link"
-    if not asked:
-        base = rules_facts.runbook_base or "nothing"
-        unproven(
-            Reason.NO_CONFIG, f"no runbook could be opened: alerts.runbook_base is {base}; set where they are"
-        )
-    for page, status in asked:
-        assert status < 400 or status in (401, 403), f"runbook {page} answers {status}"
-
-
-@pytest.mark.smoke
 @pytest.mark.checklist("post_deploy.monitoring.logs", text="Log aggregation working")
 def test_logs(log_flow_facts: LogFlowFacts, limits: Limits) -> None:
     """Every service has lines; those that log all the time have fresh ones, stamped right and without holes.
@@ -234,35 +155,6 @@ def test_logs(log_flow_facts: LogFlowFacts, limits: Limits) -> None:
         assert lost < 1, f"the log agent lost {lost:.0f} lines, says {counter}"
     if any(flow.lines is None for flow in facts.services):
         unproven(Reason.NO_EVIDENCE, "the backend does not count lines, so that holes cannot be seen")
-
-
-@pytest.mark.checklist("post_deploy.monitoring.logs", text="Log aggregation working")
-def test_logs_round_trip(log_flow_facts: LogFlowFacts, limits: Limits) -> None:
-    """A request of our own is found in the log within a minute, stamped with the time it was sent."""
-    trip = log_flow_facts.round_trip
-    if trip is None:
-        unproven(Reason.NO_TRAFFIC, "the API took no request, so no line of it could arrive")
-    where = repr(trip.service) if trip.service else "any service"
-    assert trip.arrived_s is not None, (
-        f"our requests to {' and '.join(trip.paths)} never appeared in the log of {where}"
-    )
-    assert trip.arrived_s <= limits.logs_round_trip_s, f"our line took {trip.arrived_s:.0f} s to arrive"
-    assert trip.skew_s is not None and abs(trip.skew_s) <= limits.logs_skew_max_s, (
-        f"lines of {', '.join(trip.found_in)} are stamped {trip.skew_s} s beside the time"
-    )
-
-
-@pytest.mark.checklist("post_deploy.monitoring.logs", text="Log aggregation working")
-def test_logs_retention(log_flow_facts: LogFlowFacts, limits: Limits) -> None:
-    """Lines are kept long enough to look into what is noticed late."""
-    if log_flow_facts.retention_d is None and not log_flow_facts.keeps_all:
-        unproven(
-            Reason.NO_EVIDENCE, "neither the backend's configuration nor an old line tells how long it keeps"
-        )
-    days = log_flow_facts.retention_d
-    assert log_flow_facts.keeps_all or (days is not None and days >= limits.logs_retention_min_d), (
-        f"lines are deleted after {days} days"
-    )
 
 
 @pytest.mark.checklist("post_deploy.monitoring.errors", text="Error tracking enabled")

@@ -10,13 +10,11 @@ import pytest
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.authz import Access, AuthzFacts
-from pytest_deploycheck.probes.authz_writes import AuthzWritesFacts
 from pytest_deploycheck.probes.burst import BurstFacts
-from pytest_deploycheck.probes.http_matrix import Answer, HttpMatrixFacts
+from pytest_deploycheck.probes.http_matrix import HttpMatrixFacts
 from pytest_deploycheck.probes.log_scan import LogScanFacts
 from pytest_deploycheck.probes.scans import ScansFacts
 from pytest_deploycheck.probes.tls import TlsFacts
-from pytest_deploycheck.probes.tls_scan import TlsScanFacts
 from pytest_deploycheck.rules import headers, mozilla
 from pytest_deploycheck.verdict import Reason
 
@@ -84,33 +82,6 @@ def test_cert(tls_facts: TlsFacts, limits: Limits, now: datetime) -> None:
     assert any(served.chain for served in tls_facts.served), "no address was reached"
 
 
-@pytest.mark.checklist("post_deploy.security.cert", text=CERT)
-def test_cert_stores(tls_scan_facts: TlsScanFacts) -> None:
-    """Each client platform's own trust store leads to a root, without SHA-1 on the way."""
-    assert tls_scan_facts.listeners, "nothing was scanned"
-    assert tls_scan_facts.required_stores, "tls.required_stores is empty"
-    for listener in tls_scan_facts.listeners:
-        if not listener.stores:
-            unproven(Reason.NO_EVIDENCE, f"{listener.endpoint}: {'; '.join(listener.incomplete)}")
-        stores = {store.name: store for store in listener.stores}
-        for name in tls_scan_facts.required_stores:
-            assert name in stores, f"the scanner has no store {name!r}, only {', '.join(stores)}"
-            assert stores[name].trusted, f"{listener.endpoint} is not trusted by {name}: {stores[name].error}"
-        assert not listener.sha1_chain, f"{listener.endpoint}: the verified chain has a SHA-1 signature"
-
-
-@pytest.mark.checklist("post_deploy.security.cert", text=CERT)
-def test_cert_protocols(tls_scan_facts: TlsScanFacts) -> None:
-    """Every listener offers TLS 1.3, nothing beyond Mozilla's intermediate profile, and no known attack."""
-    assert tls_scan_facts.listeners, "nothing was scanned"
-    for listener in tls_scan_facts.listeners:
-        found = listener.problems(tls_scan_facts.allowed)
-        assert not found, f"{listener.where}: {'; '.join(found)}"
-    for listener in tls_scan_facts.listeners:
-        if listener.incomplete:
-            unproven(Reason.NO_EVIDENCE, f"{listener.where}: {'; '.join(listener.incomplete)}")
-
-
 @pytest.mark.smoke
 @pytest.mark.checklist("post_deploy.security.headers", text=HEADERS)
 def test_headers(http_matrix_facts: HttpMatrixFacts, limits: Limits) -> None:
@@ -125,41 +96,13 @@ def test_headers(http_matrix_facts: HttpMatrixFacts, limits: Limits) -> None:
         problems = headers.protection_problems(
             answer.by_name(), policy, secure=http_matrix_facts.secure, body=answer.body
         )
-        assert not problems, f"{_where(answer)}: {'; '.join(problems)}"
+        assert not problems, (
+            f"{answer.label}: {answer.method} {answer.path} ({answer.status}): {'; '.join(problems)}"
+        )
     seen = {answer.label for answer in http_matrix_facts.answers}
     for label in ("public", "unauthenticated", "not found", "authenticated"):
         if label not in seen:
             unproven(Reason.NO_EVIDENCE, f"no {label} answer was seen: {http_matrix_facts.why_unseen(label)}")
-
-
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.security.headers", text=HEADERS)
-def test_headers_tell_nothing(http_matrix_facts: HttpMatrixFacts) -> None:
-    """No answer names the software, its version or the hosts behind the edge."""
-    assert http_matrix_facts.answers, "no answer was seen"
-    for answer in http_matrix_facts.answers:
-        told = headers.telltales(answer.by_name(), http_matrix_facts.allow_extra)
-        assert not told, f"{_where(answer)} tells {'; '.join(told)}"
-
-
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.security.headers", text=HEADERS)
-def test_headers_keep_private(http_matrix_facts: HttpMatrixFacts) -> None:
-    """What is for one user is stored nowhere, and cookies stay with the browser that they were given to."""
-    private = [answer for answer in http_matrix_facts.answers if answer.label in ("login", "authenticated")]
-    if not private:
-        unproven(Reason.NO_EVIDENCE, http_matrix_facts.why_unseen("authenticated"))
-    for answer in private:
-        problem = headers.storing_problem(answer.by_name().get("cache-control", ()))
-        assert not problem, f"{_where(answer)} may be stored: {problem}"
-    for answer in http_matrix_facts.answers:
-        for cookie in answer.cookies:
-            problems = headers.cookie_problems(cookie)
-            assert not problems, f"{_where(answer)}: {'; '.join(problems)}"
-
-
-def _where(answer: Answer) -> str:
-    return f"{answer.label}: {answer.method} {answer.path} ({answer.status})"
 
 
 @pytest.mark.smoke
@@ -191,68 +134,6 @@ def test_authz(authz_facts: AuthzFacts) -> None:
         unproven(Reason.NO_EVIDENCE, authz_facts.problem or f"not asked, see authz_routes_max: {rest}")
 
 
-@pytest.mark.smoke
-@pytest.mark.checklist("post_deploy.security.authz", text=AUTHZ)
-def test_authz_nothing_hidden(authz_facts: AuthzFacts) -> None:
-    """No route outside the specification is open: metrics, admin pages, debuggers, environment files."""
-    assert authz_facts.hidden_asked, "no route was asked"
-    for route in authz_facts.open_routes:
-        assert f"GET {route.path}" in authz_facts.public, (
-            f"{route.path} is open to anybody ({route.content_type})"
-        )
-
-
-@pytest.mark.checklist("post_deploy.security.authz", text=AUTHZ)
-def test_authz_roles(authz_facts: AuthzFacts) -> None:
-    """A user without the role is refused by admin operations."""
-    admin = [access for access in authz_facts.accesses if access.admin]
-    if not admin:
-        unproven(Reason.NO_CONFIG, "no GET operation in auth.admin_ops; add those that need a role")
-    for access in admin:
-        granted = access.granted
-        assert granted in (401, 403, 404), f"{access.name} answers {granted} to a user without the role"
-        if granted == 404 and all(tried.status == 404 for tried in access.refused):
-            unproven(Reason.NO_EVIDENCE, f"{access.name} answers 404 to everybody; is it spelt right?")
-
-
-@pytest.mark.checklist("post_deploy.security.authz", text=AUTHZ)
-def test_authz_objects(authz_facts: AuthzFacts) -> None:
-    """One user's object is there for its owner and for nobody else."""
-    if authz_facts.objects is None:
-        unproven(Reason.NO_CONFIG, authz_facts.objects_problem)
-    assert authz_facts.objects, "no object was asked for"
-    for found in authz_facts.objects:
-        assert not 200 <= found.other < 300, (
-            f"{found.name} gives one user's object to another ({found.other})"
-        )
-        assert found.other < 500, f"{found.name} breaks for another user: status {found.other}"
-        if not 200 <= found.owner < 300:
-            unproven(Reason.NO_EVIDENCE, f"{found.name} answers {found.owner} to the owner of the object")
-        assert found.other in (401, 403, 404), f"{found.name} answers {found.other} to another user"
-
-
-@pytest.mark.checklist("post_deploy.security.authz", text=AUTHZ)
-def test_authz_writes(authz_writes_facts: AuthzWritesFacts) -> None:
-    """Operations that change something refuse a missing and a bad token before they read the body."""
-    if not authz_writes_facts.accesses:
-        why = authz_writes_facts.problem or "every operation with an unsafe method is public"
-        unproven(Reason.NO_EVIDENCE, f"no protected operation that writes: {why}")
-    for access in authz_writes_facts.accesses:
-        for tried in access.refused:
-            made = f"; remove what it made: {access.made}" if access.made else ""
-            assert not 200 <= tried.status < 300, (
-                f"{access.name} answers {tried.status} to {tried.says}{made}"
-            )
-            assert tried.status < 500, f"{access.name} breaks on {tried.says}: status {tried.status}"
-    for access in authz_writes_facts.accesses:
-        for tried in access.refused:
-            if tried.status not in (401, 403) and not 300 <= tried.status < 400:
-                unproven(
-                    Reason.NO_EVIDENCE,
-                    f"{access.name} answers {tried.status} to {tried.says}: it read the request first",
-                )
-
-
 def _refused(access: Access, status: int) -> bool:
     if status in (401, 403) or 300 <= status < 400:
         return True
@@ -282,28 +163,6 @@ def test_rate_limit(burst_facts: BurstFacts, limits: Limits) -> None:
         assert not row.server_errors, f"{name} broke under load: {row.server_errors} answers of 500 and above"
         assert row.retry_after_s is not None, f"{name} refuses without a Retry-After that can be read"
         assert not row.dodged, f"{name} is dodged by {', '.join(row.dodged)}"
-
-
-@pytest.mark.checklist("post_deploy.security.rate_limit", text=RATE)
-def test_rate_limit_recovers(burst_facts: BurstFacts, limits: Limits) -> None:
-    """After the time that a refusal names, requests pass again; below the limit none is ever refused."""
-    tried = [row for row in burst_facts.rows if not row.skipped and row.refused_status is not None]
-    if not tried:
-        unproven(Reason.NO_EVIDENCE, "no limit refused anything, so none had to recover")
-    for row in tried:
-        name = f"{row.method} {row.route}"
-        if row.recovered is None:
-            unproven(
-                Reason.TIMEOUT, f"{name} asks for {row.retry_after_s} s of patience, more than a run has"
-            )
-        assert row.recovered, f"{name} still refuses after {row.retry_after_s} s, as it said"
-        assert row.below_refused == 0, (
-            f"{name} refuses {row.below_refused} of {row.below_sent} spread requests below its limit"
-        )
-        early = row.within_window < row.limit * limits.burst_below_share
-        if row.undecided or (early and not row.below_sent):
-            what = f"ways around it ({', '.join(row.undecided)})" if row.undecided else "use below the limit"
-            unproven(Reason.NO_EVIDENCE, f"{name}: {what} could not be judged")
 
 
 @pytest.mark.checklist("post_deploy.security.logs", text=LOGS)
