@@ -6,6 +6,7 @@ hold such are read from `iptables-save` instead.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from pytest_deploycheck.verdict import Reason
 
 NFT = "nft -j list ruleset"
 SAVES = {"ip": "iptables-save", "ip6": "ip6tables-save"}
+LEGACY = {"ip": "iptables-legacy-save", "ip6": "ip6tables-legacy-save"}
+LEGACY_WARNING = "legacy tables present"
 ROUTES = {4: "ip -j -4 route show default", 6: "ip -j -6 route show default"}
 ADDRESSES = "ip -j addr show scope global"
 BOOT_UNITS = ("nftables", "netfilter-persistent", "iptables", "ip6tables", "ufw", "firewalld", "shorewall")
@@ -28,6 +31,7 @@ UNITS = f"systemctl show -p Id,UnitFileState,ActiveState {' '.join(BOOT_UNITS)}"
 UFW = "cat /etc/ufw/ufw.conf"
 DEFAULT_SHARE = 0.5
 """A family of whose ports more than this share is open, accepts by default."""
+GLOBAL_SIX = ipaddress.ip_network("2000::/3")
 Stretches = tuple[tuple[int, int], ...]
 
 
@@ -70,13 +74,14 @@ class BootUnit:
 class FirewallFacts:
     """The server's filter.
 
-    tool: what it was read by.  interfaces: those of the default routes, None where they could not be seen.
+    tool: what it was read by.  unseen: what the tools say that they do not show, empty for all.  interfaces: those of the default routes, None where they could not be seen.
     addresses: the server's own, beyond loopback.  six: it has an IPv6 address that others can reach, None
     where that could not be seen.  boot: units that load rulesets, those that exist.  provider: `net.filtered_by`
     says that a provider's firewall does it.
     """
 
     tool: str
+    unseen: str
     doors: tuple[Door, ...]
     interfaces: tuple[str, ...] | None
     addresses: tuple[str, ...]
@@ -89,13 +94,13 @@ class FirewallFacts:
 
 def _reads(target: Target) -> Reads:
     files = (f"cat {target.net.rules_file}", UFW)
-    return Reads(main=(NFT, *SAVES.values(), *ROUTES.values(), ADDRESSES, UNITS, *files))
+    return Reads(main=(NFT, *SAVES.values(), *LEGACY.values(), *ROUTES.values(), ADDRESSES, UNITS, *files))
 
 
 @probe(facts=FirewallFacts, deadline=15, needs=("ssh_gate",), uses={"host": "read"}, reads=_reads)
 def firewall(target: Target, connect: Connections) -> FirewallFacts:
     """Read the packet filter of the main server and work out what it lets in."""
-    tool, tables = _tables(connect)
+    tool, tables, unseen = _tables(connect)
     interfaces = _interfaces(connect)
     addresses = _addresses(connect.read(ADDRESSES))
     return FirewallFacts(
@@ -106,8 +111,9 @@ def firewall(target: Target, connect: Connections) -> FirewallFacts:
             for protocol in ("tcp", "udp")
         ),
         interfaces=interfaces,
-        addresses=addresses or (),
-        six=None if addresses is None else any(":" in one for one in addresses),
+        unseen=unseen,
+        addresses=tuple(address for _, address in addresses or ()),
+        six=None if addresses is None else any(_reached(*one, interfaces) for one in addresses),
         boot=tuple(_boot(connect, target.net.rules_file)),
         allowed_tcp=tuple(target.net.allowed_tcp),
         allowed_udp=tuple(target.net.allowed_udp),
@@ -115,8 +121,11 @@ def firewall(target: Target, connect: Connections) -> FirewallFacts:
     )
 
 
-def _tables(connect: Connections) -> tuple[str, tuple[Table, ...]]:
-    """Return the tables of both families: nft's, and iptables' where nft does not show them wholly."""
+def _tables(connect: Connections) -> tuple[str, tuple[Table, ...], str]:
+    """Return how the tables were read, those of both families, and what was not seen of them.
+
+    Of nft's, those that iptables made come from iptables-save; those of iptables' older kind nft never shows.
+    """
     listed = connect.read(NFT)
     saved = {family: connect.read(command) for family, command in SAVES.items()}
     if listed.status != 0 and any(one.status != 0 for one in saved.values()):
@@ -127,8 +136,9 @@ def _tables(connect: Connections) -> tuple[str, tuple[Table, ...]]:
         made = {
             family: iptables.load(done.stdout, family) for family, done in saved.items() if not done.status
         }
+        older, unseen = _older(connect, saved, made)
         if listed.status != 0:
-            return "iptables-save", tuple(table for tables in made.values() for table in tables)
+            return "iptables-save", (*(one for group in made.values() for one in group), *older), unseen
         tables, foreign = nftables.load(listed.stdout)
     except (nftables.NotNft, iptables.NotIptables) as error:
         raise CannotLook(
@@ -140,7 +150,26 @@ def _tables(connect: Connections) -> tuple[str, tuple[Table, ...]]:
         better.get((one.family, one.name), one) if (one.family, one.name) in foreign else one
         for one in tables
     )
-    return "nft and iptables-save" if foreign else "nft", whole
+    if not older:  # iptables-save may be of the older kind itself
+        older = tuple(
+            one for family, group in made.items() if "nf_tables" not in saved[family].stdout for one in group
+        )
+    return "nft and iptables-save" if foreign or older else "nft", (*whole, *older), unseen
+
+
+def _older(
+    connect: Connections, saved: Mapping[str, Done], made: dict[str, tuple[Table, ...]]
+) -> tuple[tuple[Table, ...], str]:
+    """Return the tables of iptables' older kind, where iptables-save itself is of the newer; and what is hidden."""
+    found: list[Table] = []
+    for family, command in LEGACY.items():
+        newer = "nf_tables" in saved[family].stdout or LEGACY_WARNING in saved[family].stderr
+        done = connect.read(command)
+        if done.status == 0 and newer:
+            found += iptables.load(done.stdout, family)
+        elif LEGACY_WARNING in saved[family].stderr:
+            return tuple(found), f"{saved[family].stderr.strip().lstrip('# ')[:160]}"
+    return tuple(found), ""
 
 
 def _why(listed: Done, saved: Mapping[str, Done]) -> str:
@@ -173,12 +202,20 @@ def _interfaces(connect: Connections) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(found)) or None
 
 
-def _addresses(done: Done) -> tuple[str, ...] | None:
+def _reached(interface: str, address: str, public: tuple[str, ...] | None) -> bool:
+    """Whether others may reach an IPv6 address: a global one, or one where the default route leads."""
+    if ":" not in address:
+        return False
+    return ipaddress.ip_address(address) in GLOBAL_SIX or public is None or interface in public
+
+
+def _addresses(done: Done) -> tuple[tuple[str, str], ...] | None:
+    """Return interface and address of each, None where they were not told."""
     entries = _json(done)
     if entries is None:
         return None
     return tuple(
-        str(one["local"])
+        (str(entry.get("ifname", "")), str(one["local"]))
         for entry in entries
         if isinstance(entry, dict)
         for one in entry.get("addr_info", ())

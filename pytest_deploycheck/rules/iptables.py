@@ -47,6 +47,14 @@ _CHANCE_MODULES = frozenset(
 )
 
 
+_SILENT_FLAGS = frozenset("-j -g --jump --goto -4 -6 --ipv4 --ipv6 --comment".split())
+"""Options that are no condition."""
+_TEXTS = frozenset({"--comment", "--log-prefix", "--nflog-prefix", "--string", "--hex-string", "--name"})
+"""Options whose value is a person's text, which may look like an option itself."""
+_WHOLE_MODULES = frozenset("policy rpfilter".split()) | _CHANCE_MODULES
+"""Modules of which one option, or the name, says all: the others narrow down what is a choice or never anyway."""
+
+
 class NotIptables(Exception):
     """The text is not what iptables-save prints."""
 
@@ -109,6 +117,8 @@ def _options(words: list[str]) -> Iterator[tuple[str, list[str], bool]]:
     for word in words:
         if word == "!":
             ahead = True
+        elif flag in _TEXTS and not values:
+            values.append(word)
         elif word.startswith("-") and not word[1:2].isdigit():
             if flag:
                 yield flag, values, negated
@@ -120,9 +130,15 @@ def _options(words: list[str]) -> Iterator[tuple[str, list[str], bool]]:
 
 
 def _conditions(options: list[tuple[str, list[str], bool]]) -> Iterator[Condition]:
+    """Yield what each option asks for; one that is not known is an unknown condition."""
+    module = ""
     protocol = next((values[0] for flag, values, _ in options if flag in ("-p", "--protocol")), "")
     for flag, values, negated in options:
         value = values[0] if values else ""
+        if flag in ("-m", "--match"):
+            module = value
+        elif flag in ("-j", "-g", "--jump", "--goto"):
+            return  # what follows belongs to the target
         match flag:
             case "-p" | "--protocol":
                 yield Protocol(negated, frozenset({value}))
@@ -144,6 +160,10 @@ def _conditions(options: list[tuple[str, list[str], bool]]) -> Iterator[Conditio
                 yield State(negated, frozenset(value.lower().split(",")))
             case "--ctstatus":
                 yield State(negated, frozenset(value.lower().split(",")))
+            case "--ctdir":
+                yield Never(negated != (value == "ORIGINAL"))
+            case "-f" | "--fragment":
+                yield Choice()
             case "--tcp-flags":
                 mask, wanted = (_flags(one) for one in values[:2])
                 yield Flags(negated, mask, wanted)
@@ -160,8 +180,11 @@ def _conditions(options: list[tuple[str, list[str], bool]]) -> Iterator[Conditio
                 yield Never()
             case "-m" | "--match" if value in _CHANCE_MODULES:
                 yield Choice()
-            case "-m" | "--match" if value not in _PLAIN_MODULES:
-                yield Unknown(text=value)
+            case "-m" | "--match":
+                if value not in _PLAIN_MODULES:
+                    yield Unknown(text=value)
+            case _ if flag not in _SILENT_FLAGS and module not in _WHOLE_MODULES:
+                yield Unknown(text=flag)
 
 
 def _ports(value: str) -> int:

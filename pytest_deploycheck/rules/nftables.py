@@ -84,7 +84,8 @@ def read_rule(expressions: Sequence[Mapping[str, Any]], sets: Sets) -> Iterator[
         if kind == "match":
             alternatives = match(value, sets)
             ways = [(*way, *more) for way, more in itertools.product(ways, alternatives)]
-        elif kind in _CHOICES:
+        elif kind in _CHOICES or (kind in ("set", "map") and value.get("stmt")):
+            # A set that is filled with a rate or a count for each sender matches by these.
             ways = [(*way, Choice()) for way in ways]
         elif kind == "vmap":
             for way in ways:

@@ -171,6 +171,9 @@ def _payload(op: str, value: Mapping[str, Any], right: Any, sets: Sets) -> Condi
 def _masked(op: str, sides: Sequence[Any], right: Any) -> Condition:
     """Read `tcp flags & (fin | syn) == syn`."""
     what, mask = sides
+    header = what.get("payload", {}).get("field") if isinstance(what, Mapping) else ""
+    if header in _HEADER_CHOICES:
+        return Choice()
     if what != {"payload": {"protocol": "tcp", "field": "flags"}} or op not in ("==", "!="):
         raise NotUnderstood
     return Flags(op == "!=", _flags(mask), _flags(right))

@@ -46,7 +46,7 @@ READS = tuple(
         r"(version|config|ps|ls)( --(short|all|no-trunc|services|images|profiles|format json|hash '\*'))*$",
         r"^nft -j list ruleset$",
         r"^ip -j( -[46])? (route show default|addr show scope global)$",
-        r"^(iptables-save|ip6tables-save|sshd -T|nginx -T)$",
+        r"^(ip6?tables(-legacy)?-save|sshd -T|nginx -T)$",
         # Only what lists: `git remote` and `git tag` change a repository in their other forms.
         rf"^git(?!.* --output)( --no-optional-locks| -c safe\.directory={_WORD}| -c core\.fsmonitor=false)* -C {_PATH} "
         rf"((rev-parse|status|rev-list|ls-files|log|show|check-ignore)( {_WORD})*"

@@ -81,6 +81,7 @@ def test_tls_plaintext(plaintext_facts: PlaintextFacts) -> None:
         if status is None:
             continue
         assert not 200 <= status < 300, f"{asked.place} is served without TLS ({status})"
+        assert status != 401, f"{asked.place} asks for credentials without TLS"
         if asked.tls_port:
             continue  # an error is how servers say that TLS is spoken here
         assert status < 500, f"{asked.place} answers {status} and not with a redirect to HTTPS"

@@ -184,6 +184,7 @@ def to(location: str, status: int) -> Callable[[Asked], Reply]:
         (to("", 301), "nowhere"),
         (lambda asked: Reply(200 if asked.path == "/health" else 404), "/health .* is served without TLS"),
         (lambda asked: Reply(503), "answers 503"),
+        (lambda asked: Reply(401), "asks for credentials without TLS"),
     ],
 )
 def test_answers_without_tls(answer: Callable[[Asked], Reply], words: str, tmp_path: Path) -> None:

@@ -95,6 +95,11 @@ def ruleset(*rules: str, policy: str = "DROP", chains: str = "") -> tuple[Table,
         ("-m policy --dir in --pol ipsec -j ACCEPT", "", ""),
         ("-m set --match-set friends src -p tcp --dport 7 -j ACCEPT", "", "7"),
         ("-p tcp --dport 7 -j NFQUEUE", "", "7"),
+        ("-p tcp -m tcp --tcp-option 30 -j ACCEPT", "", "0-65535"),
+        ("-p tcp --dport 7 -m conntrack --ctdir ORIGINAL -j ACCEPT", "7", ""),
+        ("-p tcp --dport 7 -m conntrack --ctdir REPLY -j ACCEPT", "", ""),
+        ('-p tcp --dport 7 -m comment --comment "-j DROP" -j ACCEPT', "7", ""),
+        ("-m policy --dir in --pol none -p tcp --dport 7 -j ACCEPT", "7", ""),
         ('-p tcp --dport 7 -j LOG --log-prefix "a -j ACCEPT"', "", ""),
     ],
 )
@@ -110,6 +115,12 @@ def test_one_rule(rule: str, reached: str, doubtful: str) -> None:
         ("-j DROP", "", ""),
         ("-m set --match-set foes src -j DROP", "", "0-65535"),
         ("-m limit --limit 5/min -j DROP", "0-65535", ""),
+        ("-m recent --update --seconds 30 --hitcount 6 --name SSH --rsource -j DROP", "0-65535", ""),
+        ("-f -j DROP", "0-65535", ""),
+        ("-m rpfilter --loose --invert -j DROP", "0-65535", ""),
+        ("-m conntrack --ctstate INVALID -j DROP", "0-65535", ""),
+        ("-p tcp -m tcp --tcp-option 30 -j DROP", "", "0-65535"),
+        ("-m socket --transparent -j DROP", "", "0-65535"),
         ("-s 203.0.113.0/24 -j DROP", "0-65535", ""),
         ("! -s 203.0.113.0/24 -j DROP", "", ""),
         ("-p tcp ! --dport 22 -j REJECT", "22", ""),
@@ -170,6 +181,16 @@ def test_every_chain_on_the_way_must_let_it_through() -> None:
     )
     tables, _ = nftables.load(json.dumps({"nftables": entries}))
     assert words(seen(tables).open) == "80"
+
+
+def test_a_set_that_counts_senders_shuts_nothing() -> None:
+    """`add @flood { ip saddr limit rate over 10/second } drop` drops floods, and lets a stranger in."""
+    flood = {"op": "add", "elem": {"payload": {"protocol": "ip", "field": "saddr"}}, "set": "@flood"}
+    counted = {**flood, "stmt": [{"limit": {"rate": 10, "per": "second", "inv": True}}]}
+    for statement, reached in ((counted, "22"), (flood, "")):
+        entries = nft(json.dumps([{"set": statement}, {"drop": None}]), dport(22, ACCEPT))
+        tables, _ = nftables.load(json.dumps({"nftables": entries}))
+        assert words(seen(tables).open) == reached
 
 
 @pytest.mark.parametrize(("forwarded", "reached"), [(True, "22, 6379"), (False, "22")])

@@ -83,11 +83,13 @@ def _standin(name: str) -> Maker:
     return make
 
 
+_FILTERS = ("iptables-save", "ip6tables-save", "iptables-legacy-save", "ip6tables-legacy-save")
+_NETWORK_TOOLS = ("nft", *_FILTERS, "ip")
 TABLE: dict[str, Maker] = {
     "nginx": _nginx,
     "sshd": _sshd,
     "docker": _docker,
-    **{name: _behind_wall(name) for name in ("nft", "iptables-save", "ip6tables-save", "ip")},
+    **{name: _behind_wall(name) for name in _NETWORK_TOOLS},
     "systemctl": _standin("systemctl"),
     "timedatectl": _standin("timedatectl"),
 }
