@@ -20,7 +20,9 @@ from tests.faults.ledgers import green_run
 
 pytest_plugins = ["pytester"]
 # Two busy cores are no reason to fail a property.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# No database of examples: its default is found by an assertion in Hypothesis's settings, whose values pytest shows to
+# the plugin by asking for them again, without end.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
 settings.load_profile("busy")
 
 
