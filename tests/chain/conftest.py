@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(deployed: Pair, tmp_path: Path) -> Iterator[Pair]:
-    """Return the pair, which is put back to where it was afterwards."""
+    """Return the pair, which is put back to where it was afterwards.
+
+    anvil's clock goes back with its state, and falls behind more with each test: it is set before each.
+    """
+    deployed.one.call("evm_setTime", int(time.time()))
     before = deployed.one.call("evm_snapshot")
     known = dict(deployed.addresses), dict(deployed.transactions)
     yield Pair(deployed.one, deployed.two, tmp_path, deployed.addresses, deployed.transactions)
