@@ -134,8 +134,14 @@ def carriage_returns(demo: Deployment) -> Iterator[None]:
 @fault(FILE, "a quote is never closed", probes=READ, needs=SERVER)
 @contextmanager
 def unclosed(demo: Deployment) -> Iterator[None]:
-    """Lose the last character of the file."""
-    with rewritten(demo, lambda before: before.rstrip()[:-1] + b"\n"):
+    """Lose the last quote of the file."""
+
+    def lose(before: bytes) -> bytes:
+        head, quote, tail = before.rpartition(b'"')
+        assert quote, "the file has no quote to lose"
+        return head + tail
+
+    with rewritten(demo, lose):
         yield
 
 

@@ -192,8 +192,8 @@ def rebuilt(demo: Deployment) -> Iterator[None]:
 @fault(HEALTH, "it is slow", probes=("health",), limits={"health_samples": 1})
 @contextmanager
 def slow(demo: Deployment) -> Iterator[None]:
-    """Let health take longer than half a second."""
-    with bug(demo, slow_routes={"/health": 0.7}):
+    """Let health take longer than the demo's limit."""
+    with bug(demo, slow_routes={"/health": 2.5}):
         yield
 
 
