@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pytest_deploycheck.checklist import Checklist, ChecklistError, default, load
@@ -50,6 +50,13 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the reference deployment").add_subparsers(required=True)
     up = demo.add_parser("up", help="start it in DIR and keep it in the foreground until Ctrl-C")
     up.add_argument("directory", type=Path, metavar="DIR")
+    up.add_argument(
+        "--lived",
+        type=_span,
+        default=timedelta(),
+        metavar="TIME",
+        help="how long a new one has been live, such as 8d or 36h: it then has a past",
+    )
     up.set_defaults(run=_demo_up)
     run = demo.add_parser("run", help="start it, run the post-deployment suite against it, stop it")
     run.add_argument("directory", type=Path, metavar="DIR", nargs="?", default=Path(".demo"))
@@ -84,7 +91,15 @@ def _demo_up(options: argparse.Namespace) -> int:
     _need_demo()
     from pytest_deploycheck.demo.up import up
 
-    return up(options.directory)
+    return up(options.directory, lived=options.lived)
+
+
+def _span(text: str) -> timedelta:
+    """Return a time span written as a number with d or h."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in ("d", "h") or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no time span; write e.g. 8d or 36h")
+    return timedelta(days=int(number)) if unit == "d" else timedelta(hours=int(number))
 
 
 def _demo_run(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -27,11 +28,13 @@ class Deployment:
 
     `start` returns when everything answers and has written DIR/target.toml. It writes every configuration
     file afresh, so that starting again mends what was broken by hand; data, ports, secrets and certificates
-    stay.
+    stay. `lived`: how long it has been live already, for a new folder; it then has a past, see demo/past.py.
     """
 
-    def __init__(self, directory: Path, units: Sequence[Unit] = UNITS) -> None:
-        self.world = World(Path(directory))
+    def __init__(
+        self, directory: Path, units: Sequence[Unit] = UNITS, *, lived: timedelta = timedelta()
+    ) -> None:
+        self.world = World(Path(directory), lived)
         self.absent: dict[str, str] = {}  # unit -> why this machine does not run it
         self._units = {unit.name: unit for unit in units}
         self._daemons: dict[str, Daemon] = {}
@@ -41,9 +44,9 @@ class Deployment:
         self._lock: IO[str] | None = None
 
     @classmethod
-    def only(cls, directory: Path, *names: str) -> Deployment:
+    def only(cls, directory: Path, *names: str, lived: timedelta = timedelta()) -> Deployment:
         """Describe a part: the units of these names and all that they need."""
-        return cls(directory, with_needs(names))
+        return cls(directory, with_needs(names), lived=lived)
 
     def __enter__(self) -> Deployment:
         self.start()

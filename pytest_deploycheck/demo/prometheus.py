@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_deploycheck.demo import alertmanager, blackbox, exporters, runbooks, tools
@@ -60,7 +61,7 @@ _PROBED = """\
 
 
 def available() -> str | None:
-    """None, or why Prometheus is absent here."""
+    """None, or why Prometheus is absent here; promtool comes with it."""
     return tools.missing("prometheus")
 
 
@@ -124,8 +125,11 @@ def configure(world: World) -> None:
 
 def daemon(world: World) -> Daemon:
     """Return the server, ready when its storage is open."""
+    from pytest_deploycheck.demo import past
+
     configure(world)
     home = world.path("prometheus")
+    past.ensure(world, home / "data", datetime.now(UTC))
     url = world.url("prometheus")
     return Daemon(
         "prometheus",
@@ -143,6 +147,15 @@ def daemon(world: World) -> Daemon:
         ready=lambda: tools.answers_200(f"{url}/-/ready"),
         env={"GOMAXPROCS": "1"},
     )
+
+
+def target_sections(world: World) -> dict[str, dict[str, object]]:
+    """Return, for a deployment that has lived, that its past is made up."""
+    if not world.lived:
+        return {}
+    days = world.lived.total_seconds() / 86_400
+    made_up = f"the {days:g} days before this folder was made: samples in Prometheus, runs in the ledger"
+    return {"standins": {"past": made_up}}
 
 
 def reload(world: World, daemon: Daemon) -> None:

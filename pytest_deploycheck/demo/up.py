@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -19,11 +20,12 @@ class _Stopped(Exception):
     """A signal asked for the end while the deployment was starting."""
 
 
-def up(directory: Path, *, wait: bool = True) -> int:
+def up(directory: Path, *, wait: bool = True, lived: timedelta = timedelta()) -> int:
     """Start the deployment and keep it until Ctrl-C, SIGTERM or SIGHUP; the exit status.
 
     Prints a line for each part as it becomes ready, then where the target file is. Without `wait` it stops
-    again as soon as all of it was up. Status 1 when it could not start.
+    again as soon as all of it was up. `lived`: for how long a new one has been live. Status 1 when it could not
+    start.
     """
     ended = threading.Event()
     starting = True
@@ -35,7 +37,11 @@ def up(directory: Path, *, wait: bool = True) -> int:
             starting = False  # a second signal must not interrupt the clean-up
             raise _Stopped
 
-    deployment = Deployment(directory)
+    try:
+        deployment = Deployment(directory, lived=lived)
+    except ValueError as error:
+        print(error, file=sys.stderr, flush=True)
+        return 1
     before = {number: signal.signal(number, end) for number in _STOP_SIGNALS}
     begun = time.monotonic()
     try:

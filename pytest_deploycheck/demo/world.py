@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Release:
 
     version: str
     commit: str  # 40 hex digits: the newest commit of the repository in DIR/repository
-    deployed_at: str  # UTC, ISO 8601: the first start of this folder
+    deployed_at: str  # UTC, ISO 8601: the first start of this folder, less what it has lived by then
 
 
 @dataclass
@@ -41,9 +41,12 @@ class World:
 
     Two deployments never share a port: each owns a block of forty, guarded by an abstract Unix socket, which
     belongs to the network namespace just as ports do and vanishes with the process that holds it.
+
+    lived: for how long the deployment has been live when the folder is made; it stays what it was then.
     """
 
     dir: Path
+    lived: timedelta = timedelta()
     _guard: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False, compare=False)
     _claim: socket.socket | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -54,9 +57,14 @@ class World:
             if not (self.dir / STATE_FILE).exists():
                 release = {
                     "version": "1.4.2",
-                    "deployed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "deployed_at": (datetime.now(UTC) - self.lived).isoformat(timespec="seconds"),
                 }
-                self._write({"release": release, "block": self._claim_block(), "ports": {}})
+                state = {"release": release, "block": self._claim_block(), "ports": {}}
+                self._write({**state, "lived_s": self.lived.total_seconds()})
+            lived = timedelta(seconds=self._read().get("lived_s", 0.0))
+        if self.lived not in (timedelta(), lived):
+            raise ValueError(f"{self.dir} holds a deployment that had lived {lived}; choose another folder")
+        self.lived = lived
 
     @classmethod
     def load(cls, directory: Path) -> World:
