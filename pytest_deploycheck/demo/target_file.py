@@ -134,7 +134,10 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
             "dsn": _derived(world, "db_dsn", postgres.dsn(world, "deploycheck")),
             "business_tables": ["purchases", "redemptions", "wallets"],
         },
-        "redis": {"url": _derived(world, "redis_url", valkey.url(world))},
+        "redis": {
+            "url": _derived(world, "redis_url", valkey.url(world)),
+            "config_files": [str(world.path("valkey", "valkey.conf"))],
+        },
         "rpc": {"url": _derived(world, "rpc_url", world.url("rpc"))},
         "contract": {
             "address": deploy.token_address(world),
