@@ -11,6 +11,7 @@ from pytest_deploycheck.limits.base import Recorded, limit
 from pytest_deploycheck.limits.code import CodeLimits
 from pytest_deploycheck.limits.contract import ContractLimits
 from pytest_deploycheck.limits.database import DatabaseLimits
+from pytest_deploycheck.limits.drill import DrillLimits
 from pytest_deploycheck.limits.environment import EnvironmentLimits
 from pytest_deploycheck.limits.functional import FunctionalLimits
 from pytest_deploycheck.limits.go_live import GoLiveLimits
@@ -26,6 +27,7 @@ __all__ = ["Limits", "Recorded", "limit"]
 
 
 class Limits(
+    DrillLimits,
     PeopleLimits,
     GoLiveLimits,
     ServicesLimits,

@@ -6,11 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from pytest_deploycheck.target.base import HttpUrl, Moment, Section
+from pytest_deploycheck.target.base import HttpUrl, IpAddress, Moment, Section
 
 
 class TargetSection(Section):
-    """`[target]`: which deployment this is and where its public door stands."""
+    """`[target]`: which deployment this is and where its public door stands.
+
+    source_address: the runner's own address to ask the public door from, where it has several and one of them is
+    let in during maintenance.
+    """
 
     name: str = Field(min_length=1)
     environment: Literal["production", "staging", "testnet", "dev", "demo"]
@@ -20,10 +24,15 @@ class TargetSection(Section):
     allow: list[Literal["burst", "load", "canary", "negative-writes"]] = []
     request_budget: int = 5000
     checklist: str = ""
+    source_address: IpAddress | Literal[""] = ""
 
 
 class ReleaseSection(Section):
-    """`[release]`: what should be running there."""
+    """`[release]`: what should be running there.
+
+    db_rollback: what a rollback does with the database: nothing, since the release before works with the new schema,
+    a downgrade, or a restore.
+    """
 
     version: str = ""
     commit: str = ""
@@ -35,3 +44,4 @@ class ReleaseSection(Section):
     first_deploy: bool = False
     deployed_by: str = ""
     authors: list[str] = []
+    db_rollback: Literal["", "none", "downgrade", "restore"] = ""

@@ -27,6 +27,7 @@ from pytest_deploycheck.target.code import (
 )
 from pytest_deploycheck.target.data import BackupSection, DbSection, MigrationsSection, RedisSection
 from pytest_deploycheck.target.deployment import ReleaseSection, TargetSection
+from pytest_deploycheck.target.drill import RollbackSection
 from pytest_deploycheck.target.edge import HeadersSection, LoadSection, PerfSection, RateSection, TlsSection
 from pytest_deploycheck.target.environment import ApiKeysSection, EnvSection, SecretsSection
 from pytest_deploycheck.target.monitoring import (
@@ -100,6 +101,7 @@ class Target(Section):
     claims: ClaimsSection = ClaimsSection()
     ledger: LedgerSection = LedgerSection()
     comms: CommsSection = CommsSection()
+    rollback: RollbackSection = RollbackSection()
     reports: ReportsSection = ReportsSection()
     limits: Limits = Limits()
     not_applicable: dict[str, str] = {}

@@ -27,10 +27,12 @@ class Accounts(Conversation):
         headers: Mapping[str, str] | None = None,
         base: str = "",
         hidden: bool = False,
+        source: str | None = None,
     ) -> Http:
         """Return a client for an endpoint; `base` overrides the address within the same endpoint.
 
-        `hidden`: the path of `base` holds a key and is not shown.
+        `hidden`: the path of `base` holds a key and is not shown.  `source`: the runner's own address to ask from,
+        by default the one that the target file says.
         """
         found = endpoint(self._wire.target, name)
         address = base or found.url or (self.secret(found.reference) if found.reference else "")
@@ -50,9 +52,14 @@ class Accounts(Conversation):
             headers={**marks, **(headers or {})},
             bearer=bearer,
             shown=shown,
+            source=self._source(name) if source is None else source,
         )
         self._open.append(client)
         return client
+
+    def _source(self, name: str) -> str:
+        """Return the address that the public door is asked from; other endpoints are asked from any."""
+        return self._wire.target.target.source_address if name in ("api", "login", "edge") else ""
 
     def has_account(self, account: str) -> bool:
         """Whether `[auth]` names this account."""

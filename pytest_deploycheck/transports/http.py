@@ -72,6 +72,7 @@ class Http:
     """A client for one endpoint.
 
     `enter(action)` declares a request to the ledger; `remaining()` gives the seconds left to the probe.
+    source: the address of this machine to ask from, where it has several.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         bearer: str = "",
         shown: str = "",
+        source: str = "",
     ) -> None:
         self.base = base.rstrip("/")
         self.gate = gate
@@ -96,7 +98,9 @@ class Http:
         # Proxies, .netrc and REQUESTS_CA_BUNDLE of the runner must not change what is seen.
         self._session.trust_env = False
         self._session.verify = verify
-        self._session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=8))
+        self._session.mount("https://", _From(source))
+        if source:
+            self._session.mount("http://", _From(source))
         self._session.headers.clear()
         self._session.headers.update({"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})})
 
@@ -216,6 +220,20 @@ class Http:
     def close(self) -> None:
         """Close the idle connections."""
         self._session.close()
+
+
+class _From(requests.adapters.HTTPAdapter):
+    """Connections from an address of this machine; any where it is empty."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        super().__init__(pool_maxsize=8)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        """Make the pool of connections."""
+        if self._source:
+            options["source_address"] = (self._source, 0)
+        super().init_poolmanager(*args, **options)  # type: ignore[no-untyped-call]
 
 
 def _read(answer: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
