@@ -129,24 +129,27 @@ def _services(target: Target, connect: Connections, client: Loki) -> tuple[Servi
     for name in section.services:
         newest = client.lines(client.selector(name), now - limits.logs_lookback_s, now + AHEAD_S, limit=1)
         row = counts.get(name)
-        busy, gap = steadiness(row, step, limits.logs_busy_lines / STEPS_PER_GAP) if row else (False, None)
+        least = limits.logs_busy_lines / STEPS_PER_GAP
+        busy, gap = steadiness(row, step, least, limits.logs_newest_max_s) if row else (False, None)
         age = round(now - newest[0].at, 2) if newest else None
         found.append(ServiceFlow(name, age, sum(row) if row is not None else None, busy, gap))
     return tuple(found)
 
 
-def steadiness(counts: Sequence[int], step_s: float, least: float) -> tuple[bool, float]:
+def steadiness(counts: Sequence[int], step_s: float, least: float, long_s: float) -> tuple[bool, float]:
     """Tell whether lines come so steadily that silence means something, and the longest silence in seconds.
 
     Only the time between the first and the last line counts: before, the service may not have run, and what
-    comes after is the age of its newest line. Steady means that half of the steps have `least` lines.
+    comes after is the age of its newest line. Steady means that half of the steps have `least` lines, over `long_s`
+    seconds or more: what a service says while it starts is no rhythm.
     """
     filled = [place for place, count in enumerate(counts) if count]
     if not filled:
         return False, 0.0
     lived = counts[filled[0] : filled[-1] + 1]
     longest = max((after - before - 1 for before, after in itertools.pairwise(filled)), default=0)
-    busy = len(lived) >= BUSY_STEPS_MIN and statistics.median(lived) >= max(least, 0.5)
+    enough = max(BUSY_STEPS_MIN, long_s / step_s)
+    busy = len(lived) >= enough and statistics.median(lived) >= max(least, 0.5)
     return busy, longest * step_s
 
 

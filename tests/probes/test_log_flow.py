@@ -22,6 +22,7 @@ from tests.probes.service import Asked, Reply, look, serving
         ([5] * 10 + [0] * 10, True, 0),  # ended: the newest line's age tells
         ([5] * 8 + [0] * 4 + [5] * 8, True, 160),
         ([20] + [0] * 19, False, 0),  # a start, then silence: a quiet service
+        ([20] * 4 + [0] * 16, False, 0),  # a long start
         ([3] + [0] * 18 + [2], False, 720),
         ([0] * 20, False, 0),
         ([5, 5], False, 0),  # too young to tell
@@ -30,7 +31,7 @@ from tests.probes.service import Asked, Reply, look, serving
 )
 def test_only_steady_services_can_fall_silent(counts: list[int], busy: bool, gap_s: float) -> None:
     """Bursts, quiet services and young ones are not held to any rhythm."""
-    assert steadiness(counts, 40, 0.67) == (busy, gap_s)
+    assert steadiness(counts, 40, 0.67, 200) == (busy, gap_s)
 
 
 class FakeLoki:
