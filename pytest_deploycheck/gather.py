@@ -1,7 +1,8 @@
 """The gatherer: runs probes concurrently, before the first test, each against its own absolute deadline.
 
 One daemon thread a probe, started when what it needs has been seen. A probe that hangs is given up at its
-deadline and holds up neither the others nor the exit. Exclusive probes run alone, after the others.
+deadline and holds up neither the others nor the exit. Exclusive probes run alone, after the others. All of it
+together may have an end too: what was not seen by then stays unseen, and says so.
 """
 
 from __future__ import annotations
@@ -72,11 +73,19 @@ class Gatherer:
     """Looks with some probes over one wire; `done` fills as they finish, also when interrupted."""
 
     def __init__(
-        self, wire: Wire, probes: Mapping[str, Probe], *, jobs: int = JOBS, progress: Progress | None = None
+        self,
+        wire: Wire,
+        probes: Mapping[str, Probe],
+        *,
+        jobs: int = JOBS,
+        within: float | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._wire = wire
         self._probes = probes
         self._jobs = max(1, jobs)
+        self._within = within
+        self._ends = time.monotonic() + within if within is not None else None
         self._progress = progress or (lambda event, out, fresh: None)
         self._results: queue.Queue[Observation] = queue.Queue()
         self._running: dict[str, tuple[float, Connections]] = {}
@@ -118,6 +127,8 @@ class Gatherer:
                 self._finish(_unseen(probe, Reason.NO_EVIDENCE, "it needs a probe that runs alone, later"))
             elif cause := inherited(probe, self.done):
                 self._finish(cause)
+            elif self._over():
+                self._finish(_unseen(probe, Reason.TIMEOUT, self._too_late(probe)))
             elif probe.allow and probe.allow not in self._wire.allow:
                 message = f"--allow {probe.allow} was not given"
                 self._finish(_unseen(probe, Reason.NOT_ALLOWED, message))
@@ -127,8 +138,14 @@ class Gatherer:
                 continue
             waiting.remove(name)
 
+    def _over(self) -> bool:
+        return self._ends is not None and time.monotonic() >= self._ends
+
+    def _too_late(self, probe: Probe) -> str:
+        return f"probe {probe.name} was not done when the {self._within:g} s of the whole look were over"
+
     def _start(self, probe: Probe) -> None:
-        connect = Connections(self._wire, probe)
+        connect = Connections(self._wire, probe, self._ends)
         arguments = {
             name: {"target": self._wire.target, "limits": self._wire.target.limits, "connect": connect}.get(
                 name
@@ -181,10 +198,13 @@ class Gatherer:
         for name, (began, connect) in list(self._running.items()):
             probe = self._probes[name]
             # A probe that watches its own deadline gets a moment to say itself where it was stuck.
-            if now - began >= probe.deadline + 0.3:
+            late_by = now - began - probe.deadline
+            over_by = now - self._ends if self._ends is not None else -1.0
+            if max(late_by, over_by) >= 0.3:
                 connect.give_up()
                 del self._running[name]
                 message = f"probe {name} gave no answer within {probe.deadline:g} s"
+                message = message if late_by >= 0.3 else self._too_late(probe)
                 late = _unseen(probe, Reason.TIMEOUT, message)
                 self._finish(replace(late, duration_s=round(now - began, 4)))
 

@@ -36,6 +36,7 @@ class Run:
         *,
         allow: Iterable[str] = (),
         jobs: int = JOBS,
+        within: float | None = None,
         as_of: datetime | None = None,
         replay: Record | None = None,
         command: str = "",
@@ -44,6 +45,7 @@ class Run:
     ) -> None:
         self.target = target
         self.jobs = jobs
+        self.within = within
         self.replay = replay
         self.started = datetime.now(UTC)
         self.as_of = as_of
@@ -69,6 +71,11 @@ class Run:
             return datetime.fromisoformat(self.replay.run["started_at"])
         return self.started
 
+    def begin_again(self) -> None:
+        """Judge as of now: what comes before a look, such as a drill, takes its time."""
+        self.started = datetime.now(UTC)
+        self.seen.header["run"]["started_at"] = self.started.isoformat(timespec="milliseconds")
+
     def learn_secrets(self) -> None:
         """Resolve every secret of the target, so that none can be printed before it is used."""
         for reference in references(self.target).values():
@@ -86,7 +93,9 @@ class Run:
             self.observations = replayed(self.replay, wanted, probes)
         else:
             self.learn_secrets()
-            self.gatherer = Gatherer(self.wire, probes, jobs=self.jobs, progress=progress)
+            self.gatherer = Gatherer(
+                self.wire, probes, jobs=self.jobs, within=self.within, progress=progress
+            )
             # Set here, in the main thread, for all probes: warning filters belong to the whole process.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -27,10 +27,12 @@ class Closable(Protocol):
 class Conversation:
     """The part of a probe's way to the target that is the same whatever it speaks to."""
 
-    def __init__(self, wire: Wire, probe: Probe) -> None:
+    def __init__(self, wire: Wire, probe: Probe, ends: float | None = None) -> None:
         self._wire = wire
         self._probe = probe
-        self._ends = time.monotonic() + probe.deadline
+        own = time.monotonic() + probe.deadline
+        self._ends = own if ends is None else min(own, ends)
+        self._within = "within the whole look" if self._ends < own else f"in {probe.deadline:g} s"
         self._given_up = threading.Event()
         self._open: list[Closable] = []
 
@@ -56,7 +58,7 @@ class Conversation:
         """Return the seconds left, or raise when the time is up."""
         left = self._ends - time.monotonic()
         if self._given_up.is_set() or left <= 0:
-            raise CannotLook(Reason.TIMEOUT, f"{self._probe.name} was not done in {self._probe.deadline:g} s")
+            raise CannotLook(Reason.TIMEOUT, f"{self._probe.name} was not done {self._within}")
         return left
 
     def sleep(self, seconds: float) -> None:
