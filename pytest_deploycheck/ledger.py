@@ -14,7 +14,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -172,10 +172,23 @@ def append(path: Path, record: Record, evidence_sha256: str = "") -> Entry:
         ) from None
 
 
+def chained(records: Iterable[tuple[Record, str]]) -> Iterator[bytes]:
+    """Yield the lines of a new ledger of these runs, each with the SHA-256 of its evidence or nothing."""
+    head = GENESIS
+    for number, (record, evidence_sha256) in enumerate(records, 1):
+        entry = _made(number, head, record, evidence_sha256)
+        head = entry.hash
+        yield json.dumps(vars(entry), ensure_ascii=True).encode() + b"\n"
+
+
 def _entry(view: View, record: Record, evidence_sha256: str) -> Entry:
+    return _made(len(view.entries) + 1, view.head, record, evidence_sha256)
+
+
+def _made(number: int, head: str, record: Record, evidence_sha256: str) -> Entry:
     values = {
-        "n": len(view.entries) + 1,
-        "prev": view.head,
+        "n": number,
+        "prev": head,
         "run": record.run["id"],
         "time": record.run["finished_at"],
         "target": record.target["name"],

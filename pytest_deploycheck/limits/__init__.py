@@ -18,16 +18,20 @@ from pytest_deploycheck.limits.go_live import GoLiveLimits
 from pytest_deploycheck.limits.hardening import HardeningLimits
 from pytest_deploycheck.limits.infrastructure import InfrastructureLimits
 from pytest_deploycheck.limits.monitoring import MonitoringLimits
+from pytest_deploycheck.limits.operations import OperationsLimits
 from pytest_deploycheck.limits.people import PeopleLimits
 from pytest_deploycheck.limits.performance import PerformanceLimits
 from pytest_deploycheck.limits.security import SecurityLimits
 from pytest_deploycheck.limits.services import ServicesLimits
+from pytest_deploycheck.limits.windows import WindowLimits
 
 __all__ = ["Limits", "Recorded", "limit"]
 
 
 class Limits(
+    WindowLimits,
     DrillLimits,
+    OperationsLimits,
     PeopleLimits,
     GoLiveLimits,
     ServicesLimits,

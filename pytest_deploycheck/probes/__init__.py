@@ -78,6 +78,9 @@ from pytest_deploycheck.probes.tls_scan import tls_scan
 from pytest_deploycheck.probes.token import token
 from pytest_deploycheck.probes.uptime import uptime
 from pytest_deploycheck.probes.wallet import wallet
+from pytest_deploycheck.probes.window import window
+from pytest_deploycheck.probes.window_runs import window_runs
+from pytest_deploycheck.probes.window_transactions import window_transactions
 
 PROBES: tuple[Probe, ...] = (
     *GATE_PROBES,
@@ -156,6 +159,9 @@ PROBES: tuple[Probe, ...] = (
     explorer,
     testnet,
     gas,
+    window,
+    window_runs,
+    window_transactions,
 )
 
 

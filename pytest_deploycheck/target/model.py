@@ -39,6 +39,7 @@ from pytest_deploycheck.target.monitoring import (
     PrometheusSection,
     UptimeSection,
 )
+from pytest_deploycheck.target.operations import ContactsSection, DocsSection, MaintenanceSection
 from pytest_deploycheck.target.people import ClaimsSection, CommsSection, LedgerSection
 from pytest_deploycheck.target.server import (
     CertSection,
@@ -50,6 +51,7 @@ from pytest_deploycheck.target.server import (
     NetSection,
 )
 from pytest_deploycheck.target.service import ApiSection, AuthSection, CorsSection, HealthSection
+from pytest_deploycheck.target.watch import WatchSection
 
 
 class Target(Section):
@@ -101,6 +103,10 @@ class Target(Section):
     claims: ClaimsSection = ClaimsSection()
     ledger: LedgerSection = LedgerSection()
     comms: CommsSection = CommsSection()
+    watch: WatchSection = WatchSection()
+    docs: DocsSection = DocsSection()
+    contacts: ContactsSection = ContactsSection()
+    maintenance: MaintenanceSection = MaintenanceSection()
     rollback: RollbackSection = RollbackSection()
     reports: ReportsSection = ReportsSection()
     limits: Limits = Limits()

@@ -1,0 +1,74 @@
+"""What a window is judged by, as PromQL: the usual expressions over the target's metrics, by name.
+
+requests     requests a second, monitoring aside
+errors       of these, answered with a server error; 0 only where the requests say how they were answered
+p95          their 95th percentile in seconds
+outside      share of looks from outside that succeeded
+log_errors   lines of level error a second; no usual expression, since agents count them in their own ways
+rpc_errors   calls to the node without a usable answer, a second
+head_age     greatest age of the newest block, in seconds: a mean hides a stall
+lag          greatest number of blocks that the indexer was behind
+sent, failed transactions of a step
+signer       the signer's balance in wei
+cpu, memory, disk   of the fullest host, as shares
+"""
+
+from __future__ import annotations
+
+import re
+
+from pytest_deploycheck.probes.promql import duration
+from pytest_deploycheck.probes.resources import work
+from pytest_deploycheck.target import Target
+
+DAY = (
+    *("requests", "errors", "p95", "outside", "log_errors"),
+    *("rpc_errors", "head_age", "lag", "sent", "failed", "signer"),
+)
+"""Measured over the first day, in steps of five minutes."""
+BEFORE = ("requests", "errors", "p95", "log_errors")
+"""Measured over the week before, in steps of an hour."""
+WEEK = (*BEFORE, "cpu", "memory", "disk")
+"""Measured over the first week, in steps of an hour."""
+STATUS_LABELS = ("status", "code", "status_code", "http_status_code", "http_response_status_code")
+
+
+def query(target: Target, name: str, step_s: float) -> str:
+    """Return the expression of a name for steps of a width; empty where there is none."""
+    found = target.watch.queries.get(name) or _usual(target).get(name, "")
+    return found.replace("$step", duration(step_s))
+
+
+def _usual(target: Target) -> dict[str, str]:
+    section, watch = target.prometheus, target.watch
+    assert section is not None  # else its gate were closed
+    requests = work(target)
+    failed = " or ".join(f"rate({with_(requests, f'{one}=~`5..`')}[$step])" for one in STATUS_LABELS)
+    told = " or ".join(f"rate({with_(requests, f'{one}!=``')}[$step])" for one in STATUS_LABELS)
+    routes = re.search(rf'{section.route_label}!~"(?:[^"\\]|\\.)*"', requests)
+    metric, _, labels = section.latency_metric.partition("{")
+    buckets = with_(f"{metric}_bucket{{{labels or '}'}", routes.group() if routes else "")
+    host = section.host_selector
+    return {
+        "requests": f"sum(rate({requests}[$step]))",
+        "errors": f"sum({failed}) or 0 * sum({told})",
+        "p95": f"histogram_quantile(0.95, sum by (le) (rate({buckets}[$step])))",
+        "outside": "avg(avg_over_time(probe_success[$step]))",
+        "rpc_errors": f"sum(rate({section.rpc_errors_metric}[$step]))",
+        "head_age": f"max_over_time((time() - max({watch.head_time_metric}))[$step:1m])",
+        "lag": f"max_over_time((max({watch.head_metric}) - max({section.indexer_metric}))[$step:1m])",
+        "sent": f"sum(increase({watch.sent_metric}[$step]))",
+        "failed": f"sum(increase({watch.failed_metric}[$step]))",
+        "signer": f"min(min_over_time({watch.signer_metric}[$step]))",
+        "cpu": f"max(1 - avg by (instance) (rate({with_('node_cpu_seconds_total', 'mode=`idle`', host)}[$step])))",
+        "memory": f"max(1 - {with_('node_memory_MemAvailable_bytes', host)} / "
+        f"{with_('node_memory_MemTotal_bytes', host)})",
+        "disk": f"max(1 - {with_('node_filesystem_avail_bytes', host)} / {with_('node_filesystem_size_bytes', host)})",
+    }
+
+
+def with_(selector: str, *matchers: str) -> str:
+    """Return a selector with more matchers."""
+    metric, _, labels = selector.partition("{")
+    inside = labels.rstrip().removesuffix("}").strip(" ,")
+    return f"{metric}{{{', '.join(filter(None, (inside, *matchers)))}}}"

@@ -1,0 +1,131 @@
+"""The first day's purchases and redemptions: how many there were, how they ended, and whether the chain agrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pytest_deploycheck.observe import CannotLook, probe
+from pytest_deploycheck.probes.books import DONE, PENDING, problem_of, query_of
+from pytest_deploycheck.probes.books_chain import transaction_of
+from pytest_deploycheck.target import Target
+from pytest_deploycheck.transports import Connections
+from pytest_deploycheck.transports.rpc import Rpc
+from pytest_deploycheck.transports.sql import Sql
+from pytest_deploycheck.verdict import Reason
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """One kind of transaction since go-live.
+
+    settled, pending, failed: by what their rows say; overdue: of the pending, those for longer than the limit.
+    examined: the newest of the window, followed to the chain; wrong: (row, what is wrong with it).
+    """
+
+    kind: str
+    settled: int
+    pending: int
+    overdue: int
+    failed: int
+    examined: int
+    wrong: tuple[tuple[str, str], ...]
+
+    @property
+    def ended(self) -> int:
+        """Those that are settled or failed."""
+        return self.settled + self.failed
+
+
+@dataclass(frozen=True)
+class WindowTransactionsFacts:
+    """Purchases and redemptions from `go_live_at` until `until` or the end of the day, `closes`.
+
+    signups: new users meanwhile, None where `watch.signups_query` is not given.
+    """
+
+    go_live_at: str
+    until: str
+    closes: str
+    orders: tuple[Orders, ...]
+    signups: int | None
+
+
+@probe(
+    facts=WindowTransactionsFacts,
+    deadline=60,
+    needs=("db_gate", "contract_gate"),
+    uses={"db": "read", "rpc": "POST"},
+)
+def window_transactions(target: Target, connect: Connections) -> WindowTransactionsFacts:
+    """Count the first day's purchases and redemptions, and follow the newest of them to the chain."""
+    start = target.release.go_live_at
+    if start is None:
+        raise CannotLook(Reason.NO_CONFIG, f"no release.go_live_at in {target.path.name}; add it")
+    now = connect.now()
+    end = max(start, min(now, start + DAY))
+    sql, rpc = connect.sql(), connect.rpc()
+    orders = [_orders(target, sql, rpc, kind, start, end, now) for kind in ("purchase", "redemption")]
+    return WindowTransactionsFacts(
+        go_live_at=_iso(start),
+        until=_iso(end),
+        closes=_iso(start + DAY),
+        orders=tuple(orders),
+        signups=_signups(target, sql, start, end),
+    )
+
+
+def _orders(
+    target: Target, sql: Sql, rpc: Rpc, kind: str, start: datetime, end: datetime, now: datetime
+) -> Orders:
+    source = f"FROM ({query_of(target, kind)}) AS q WHERE q.created_at >= %s AND q.created_at < %s"
+    counted = sql.rows(
+        f"SELECT lower(q.status::text) AS state, count(*) AS n, "
+        f"count(*) FILTER (WHERE q.created_at < %s) AS old {source} GROUP BY 1",
+        (now - timedelta(seconds=target.limits.token_pending_max_s), start, end),
+    )
+    rows = sql.rows(
+        f"SELECT q.*, {transaction_of('q')} AS transaction {source} ORDER BY q.created_at DESC LIMIT %s",
+        (start, end, target.limits.token_records),
+    )
+    names = list(dict.fromkeys(str(row["transaction"]) for row in rows if row["transaction"]))
+    receipts: dict[str, Any] = dict(
+        zip(names, rpc.batch([("eth_getTransactionReceipt", name) for name in names]), strict=True)
+    )
+    wrong = []
+    for row in rows:
+        state, name = str(row.get("status", "")).lower(), str(row["transaction"] or "")
+        if problem := problem_of(target, kind, row, state, receipts.get(name)):
+            wrong.append((f"{kind} {row.get('id')}", problem))
+    by_state = {str(row["state"]): row for row in counted}
+    settled = sum(int(row["n"]) for state, row in by_state.items() if state in DONE)
+    pending = [row for state, row in by_state.items() if state in PENDING]
+    waiting = sum(int(row["n"]) for row in pending)
+    return Orders(
+        kind=kind,
+        settled=settled,
+        pending=waiting,
+        overdue=sum(int(row["old"]) for row in pending),
+        failed=sum(int(row["n"]) for row in counted) - settled - waiting,
+        examined=len(rows),
+        wrong=tuple(wrong),
+    )
+
+
+def _signups(target: Target, sql: Sql, start: datetime, end: datetime) -> int | None:
+    query = target.watch.signups_query
+    if not query:
+        return None
+    rows = sql.rows(
+        f"SELECT count(*) AS n FROM ({query}) AS q "  # noqa: S608 - the target's own query
+        "WHERE q.created_at >= %s AND q.created_at < %s",
+        (start, end),
+    )
+    return int(rows[0]["n"])
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
