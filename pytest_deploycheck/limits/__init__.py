@@ -23,12 +23,14 @@ from pytest_deploycheck.limits.people import PeopleLimits
 from pytest_deploycheck.limits.performance import PerformanceLimits
 from pytest_deploycheck.limits.security import SecurityLimits
 from pytest_deploycheck.limits.services import ServicesLimits
+from pytest_deploycheck.limits.triggers import TriggersLimits
 from pytest_deploycheck.limits.windows import WindowLimits
 
 __all__ = ["Limits", "Recorded", "limit"]
 
 
 class Limits(
+    TriggersLimits,
     WindowLimits,
     DrillLimits,
     OperationsLimits,

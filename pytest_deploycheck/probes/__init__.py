@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.acme import acme
+from pytest_deploycheck.probes.admin_events import admin_events
 from pytest_deploycheck.probes.alertmanager import alertmanager
 from pytest_deploycheck.probes.api_keys import api_keys
 from pytest_deploycheck.probes.auth import auth
@@ -29,6 +30,7 @@ from pytest_deploycheck.probes.db_server import db_server
 from pytest_deploycheck.probes.db_stats import db_stats
 from pytest_deploycheck.probes.default_logins import default_logins
 from pytest_deploycheck.probes.dependencies import dependencies
+from pytest_deploycheck.probes.detectors import detectors
 from pytest_deploycheck.probes.dns import dns
 from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.docker_steady import docker_steady
@@ -47,8 +49,11 @@ from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.host import host
 from pytest_deploycheck.probes.http_matrix import http_matrix
 from pytest_deploycheck.probes.human_passwords import human_passwords
+from pytest_deploycheck.probes.integrity import integrity
+from pytest_deploycheck.probes.journeys import journeys
 from pytest_deploycheck.probes.junit import junit
 from pytest_deploycheck.probes.jwt_key import jwt_key
+from pytest_deploycheck.probes.known_holes import known_holes
 from pytest_deploycheck.probes.latency import latency
 from pytest_deploycheck.probes.ledger import ledger
 from pytest_deploycheck.probes.load import load
@@ -56,6 +61,7 @@ from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.migrations import migrations
 from pytest_deploycheck.probes.operations import operations
+from pytest_deploycheck.probes.page_errors import page_errors
 from pytest_deploycheck.probes.passwords import passwords
 from pytest_deploycheck.probes.plaintext import plaintext
 from pytest_deploycheck.probes.ports import ports
@@ -64,8 +70,10 @@ from pytest_deploycheck.probes.rate_store import rate_store
 from pytest_deploycheck.probes.redis import redis
 from pytest_deploycheck.probes.redis_host import redis_host
 from pytest_deploycheck.probes.registry import registry as image_registry
+from pytest_deploycheck.probes.regression import regression
 from pytest_deploycheck.probes.repo import repo
 from pytest_deploycheck.probes.resources import resources
+from pytest_deploycheck.probes.rollback_plan import rollback_plan
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rpc import rpc
 from pytest_deploycheck.probes.rules import rules
@@ -77,6 +85,7 @@ from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
 from pytest_deploycheck.probes.token import token
 from pytest_deploycheck.probes.uptime import uptime
+from pytest_deploycheck.probes.user_issues import user_issues
 from pytest_deploycheck.probes.wallet import wallet
 from pytest_deploycheck.probes.window import window
 from pytest_deploycheck.probes.window_runs import window_runs
@@ -162,6 +171,15 @@ PROBES: tuple[Probe, ...] = (
     window,
     window_runs,
     window_transactions,
+    rollback_plan,
+    detectors,
+    known_holes,
+    regression,
+    integrity,
+    page_errors,
+    admin_events,
+    journeys,
+    user_issues,
 )
 
 

@@ -69,8 +69,7 @@ def alertmanager(target: Target, connect: Connections, rules_facts: RulesFacts) 
     """Ask Alertmanager for its routes and counters, and Prometheus for whom it sends alerts to."""
     section = target.alertmanager
     assert section is not None  # its gate is open
-    token = connect.secret(section.token) if section.token else ""
-    http, prom = connect.http("alertmanager", bearer=token), promql.client(target, connect)
+    http, prom = _client(target, connect), promql.client(target, connect)
     status = http.get("/api/v2/status").json()
     config = _config(http, status)
     metrics = _metrics(http)
@@ -92,6 +91,19 @@ def alertmanager(target: Target, connect: Connections, rules_facts: RulesFacts) 
             (name, covering(pattern, rules_facts.alerts))
             for name, pattern in (target.alerts.required_security or SECURITY_INTENTS).items()
         ),
+    )
+
+
+def routes_of(target: Target, connect: Connections) -> Mapping[str, Any]:
+    """Return Alertmanager's configuration in force, with its tree of routes; its gate must be open."""
+    http = _client(target, connect)
+    return _config(http, http.get("/api/v2/status").json())
+
+
+def _client(target: Target, connect: Connections) -> Http:
+    section = target.alertmanager
+    return connect.http(
+        "alertmanager", bearer=connect.secret(section.token) if section and section.token else ""
     )
 
 

@@ -28,7 +28,8 @@ class ImageScan:
     where the report does not say.  system: the distribution that was recognized, empty for none.  classes:
     kinds of packages that were looked at.  packages: how many were listed, None where the report lists none
     but findings.  end_of_life: the image's system gets no more updates.  fixable: (id, package, fixed in) of
-    severe findings that an update would mend.  exploited: findings known to be exploited, fixable or not.
+    severe findings that an update would mend, critical: those of them that are critical.  exploited: findings known
+    to be exploited, fixable or not.
     """
 
     file: str
@@ -42,6 +43,7 @@ class ImageScan:
     fixable: tuple[tuple[str, str, str], ...]
     exploited: tuple[str, ...]
     ignored: tuple[Ignored, ...]
+    critical: tuple[tuple[str, str, str], ...] = ()
 
 
 def read(name: str, report: Mapping[str, Any], database_at: str, ends: Mapping[str, str]) -> ImageScan | None:
@@ -84,6 +86,12 @@ def _trivy(name: str, report: Mapping[str, Any], database_at: str, ends: Mapping
             for hidden in _maps(result, "ExperimentalModifiedFindings")
             if _map(hidden, "Finding").get("Severity") in SEVERE
         ),
+        critical=tuple(
+            (str(one.get("VulnerabilityID")), str(one.get("PkgName")), str(one.get("FixedVersion")))
+            for result in results
+            for one in _maps(result, "Vulnerabilities")
+            if one.get("Severity") == "CRITICAL" and one.get("FixedVersion")
+        ),
     )
 
 
@@ -123,6 +131,12 @@ def _grype(name: str, report: Mapping[str, Any], ends: Mapping[str, str]) -> Ima
             _ignored(_id(match), _reason(match), ends)
             for match in _maps(report, "ignoredMatches")
             if _severe(match)
+        ),
+        critical=tuple(
+            (_id(match), str(_map(match, "artifact").get("name")), ", ".join(_fixes(match)))
+            for match in matches
+            if str(_vulnerability(match).get("severity") or "").upper() == "CRITICAL"
+            and _map(_vulnerability(match), "fix").get("state") == "fixed"
         ),
     )
 

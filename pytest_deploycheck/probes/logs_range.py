@@ -12,7 +12,9 @@ REQUESTS_MAX = 24
 """Requests for one range at most: hosted nodes limit the range, or the number of logs, of each."""
 
 
-def logs(rpc: Rpc, address: str, topics: Sequence[str], first: int, last: int) -> list[dict[str, Any]] | None:
+def logs(
+    rpc: Rpc, address: str, topics: Sequence[str | list[str]], first: int, last: int
+) -> list[dict[str, Any]] | None:
     """Return every log of a contract with these first topics; None when the node does not give them all.
 
     The range is halved where a node refuses it.

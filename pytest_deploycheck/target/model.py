@@ -51,6 +51,7 @@ from pytest_deploycheck.target.server import (
     NetSection,
 )
 from pytest_deploycheck.target.service import ApiSection, AuthSection, CorsSection, HealthSection
+from pytest_deploycheck.target.triggers import TriggersSection
 from pytest_deploycheck.target.watch import WatchSection
 
 
@@ -109,6 +110,7 @@ class Target(Section):
     maintenance: MaintenanceSection = MaintenanceSection()
     rollback: RollbackSection = RollbackSection()
     reports: ReportsSection = ReportsSection()
+    triggers: TriggersSection = TriggersSection()
     limits: Limits = Limits()
     not_applicable: dict[str, str] = {}
     standins: dict[str, str] = {}

@@ -34,7 +34,8 @@ def endpoint(target: Target, name: str) -> Endpoint:
     if name == "rpc_application":
         return Endpoint(name, "", "rpc", reference=target.rpc.application if target.rpc else None)
     if name == "docs":
-        return Endpoint(name, "", "comms", url=", ".join(target.comms.docs_base))
+        bases = dict.fromkeys([*target.comms.docs_base, *target.docs.link_bases])
+        return Endpoint(name, "", "comms", url=", ".join(bases))
     if name == "load":
         return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
     if name == "api_keys":
@@ -68,6 +69,8 @@ def endpoint(target: Target, name: str) -> Endpoint:
         "sourcify": ("explorer", "", "sourcify_url"),
         "host": ("host", "ssh", "uri"),
         "repo": ("repo", "", "remote"),
+        "security_issues": ("triggers", "", "security_url"),
+        "blockers": ("triggers", "", "blockers_url"),
         "registry": ("build", "", "registry_url"),
     }[name]
     found = getattr(target, section)
