@@ -18,7 +18,6 @@ from pytest_deploycheck.limits.go_live import GoLiveLimits
 from pytest_deploycheck.limits.hardening import HardeningLimits
 from pytest_deploycheck.limits.infrastructure import InfrastructureLimits
 from pytest_deploycheck.limits.monitoring import MonitoringLimits
-from pytest_deploycheck.limits.operations import OperationsLimits
 from pytest_deploycheck.limits.people import PeopleLimits
 from pytest_deploycheck.limits.performance import PerformanceLimits
 from pytest_deploycheck.limits.security import SecurityLimits
@@ -33,7 +32,6 @@ class Limits(
     TriggersLimits,
     WindowLimits,
     DrillLimits,
-    OperationsLimits,
     PeopleLimits,
     GoLiveLimits,
     ServicesLimits,

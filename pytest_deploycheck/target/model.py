@@ -39,7 +39,6 @@ from pytest_deploycheck.target.monitoring import (
     PrometheusSection,
     UptimeSection,
 )
-from pytest_deploycheck.target.operations import ContactsSection, DocsSection, MaintenanceSection
 from pytest_deploycheck.target.people import ClaimsSection, CommsSection, LedgerSection
 from pytest_deploycheck.target.server import (
     CertSection,
@@ -105,9 +104,6 @@ class Target(Section):
     ledger: LedgerSection = LedgerSection()
     comms: CommsSection = CommsSection()
     watch: WatchSection = WatchSection()
-    docs: DocsSection = DocsSection()
-    contacts: ContactsSection = ContactsSection()
-    maintenance: MaintenanceSection = MaintenanceSection()
     rollback: RollbackSection = RollbackSection()
     reports: ReportsSection = ReportsSection()
     triggers: TriggersSection = TriggersSection()
