@@ -15,7 +15,7 @@ from pytest_deploycheck.gather import closure
 from pytest_deploycheck.journal import Journal
 from pytest_deploycheck.observe import Observation, Probe
 from pytest_deploycheck.probes import registry
-from pytest_deploycheck.session import collection, evidence, finish, fixtures, live, show, workers
+from pytest_deploycheck.session import collection, drills, evidence, finish, fixtures, live, show, workers
 from pytest_deploycheck.session.fixtures import STATE
 from pytest_deploycheck.session.progress import GatherProgress
 from pytest_deploycheck.session.start import make_state
@@ -53,6 +53,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="burst, load, canary, negative-writes, spend: off unless allowed",
     )
     add(
+        "--drill",
+        dest="deploycheck_drill",
+        action="store_true",
+        help="do a rollback for real, by the commands of [rollback]",
+    )
+    add(
+        "--drill-production",
+        dest="deploycheck_drill_production",
+        metavar="RELEASE",
+        default="",
+        help="with --drill on production: the release that runs, typed",
+    )
+    add(
         "--gather-jobs",
         dest="deploycheck_jobs",
         type=int,
@@ -77,6 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for plugin in config.pluginmanager.get_plugins():
         probes |= _probes_in(plugin)
     state = make_state(config, probes)
+    drills.refuse_early(config, state)
     config.stash[STATE] = state
     config.pluginmanager.register(state, "deploycheck-state")
     config.pluginmanager.register(fixtures, "deploycheck-fixtures")
@@ -140,6 +154,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if workers.is_worker(config):
         _gather_among_workers(config, state)
     elif state.run is not None:
+        drills.drill(config, state)
         if state.evidence is not None:
             try:
                 state.journal = Journal(state.evidence)

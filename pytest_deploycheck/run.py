@@ -93,9 +93,7 @@ class Run:
             self.observations = replayed(self.replay, wanted, probes)
         else:
             self.learn_secrets()
-            self.gatherer = Gatherer(
-                self.wire, probes, jobs=self.jobs, within=self.within, progress=progress
-            )
+            self.gatherer = Gatherer(self.wire, probes, jobs=self.jobs, within=self.within, progress=progress)
             # Set here, in the main thread, for all probes: warning filters belong to the whole process.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

@@ -74,16 +74,29 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
 
 def restic(world: World, repo: Path, *words: str) -> str:
     """Run restic on a repository and return what it prints."""
-    environment = {
+    command = ["restic", "-q", "--no-cache", "-r", str(repo), *words]
+    done = subprocess.run(command, env=_environment(world), capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"restic {words[0]}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def restic_to(world: World, repo: Path, path: Path, *words: str) -> None:
+    """Run restic on a repository and write what it prints, which need not be text, into a file."""
+    path.touch(mode=0o600)
+    command = ["restic", "-q", "--no-cache", "-r", str(repo), *words]
+    with path.open("wb") as file:
+        done = subprocess.run(command, env=_environment(world), stdout=file, stderr=subprocess.PIPE)
+    if done.returncode:
+        raise RuntimeError(f"restic {words[0]}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+
+
+def _environment(world: World) -> dict[str, str]:
+    return {
         "PATH": os.environ.get("PATH", ""),
         "RESTIC_PASSWORD_FILE": str(world.dir / "secrets" / "restic_password"),
         "TZ": "UTC",
     }
-    command = ["restic", "-q", "--no-cache", "-r", str(repo), *words]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"restic {words[0]}: {done.stderr.strip()[-300:]}")
-    return done.stdout
 
 
 def snapshot(world: World, repo: Path, at: datetime, *tags: str) -> None:

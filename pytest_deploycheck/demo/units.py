@@ -165,6 +165,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("api_keys", ("standins", "bugsink"), module="api_keys", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
     Unit("backup", ("schema",), module="backup", required=False),
+    Unit("rollback", ("contract",), module="rollback", required=False),
     Unit("people", ("contract", "reports", "schema"), module="people", required=False),
     Unit("code_reports", module="code_reports", required=False),
     Unit("server", ("certs",), module="server.sshd", required=False),

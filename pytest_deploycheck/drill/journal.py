@@ -50,6 +50,7 @@ class Journal:
 
     def last(self, what: str, **where: Any) -> Mapping[str, Any] | None:
         """Return the newest entry of a kind whose values are these."""
+        entry: Mapping[str, Any]
         for entry in reversed(self.entries):
             if entry["what"] == what and all(entry.get(key) == value for key, value in where.items()):
                 return entry

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,14 +19,13 @@ from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections, Wire
 from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.rpc import RpcError
-from pytest_deploycheck.verdict import Reason
 
 _DEADLINE_S = 4 * 3600.0
 _NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
 
 
 def _nothing() -> None:
-    """A drill is no probe; its conversation is declared as one's is, so that transports hold it to that."""
+    """Do nothing: a drill is no probe, but its conversation is declared as one's is, and transports hold it to that."""
 
 
 DRILL = Probe(
@@ -39,6 +37,7 @@ DRILL = Probe(
         "api": "GET POST",
         "edge": "GET",
         "db": "read",
+        "db_admin": "read",
         "rpc": "POST",
         "host": "read",
         "alertmanager": "GET",
@@ -84,7 +83,8 @@ class Look:
         base = "/".join(url.split("/", 3)[:3])
         try:
             with contextlib.closing(self._user(base)) as client:
-                answer = client.request(method, url[len(base) :] or "/", **({"json": {}} if method == "POST" else {}))
+                place = url[len(base) :] or "/"
+                answer = client.post(place, json={}) if method == "POST" else client.get(place)
         except (CannotLook, Dead) as why:
             return {"url": url, "method": method, "status": 0, "why": why.message[:160]}
         return {
@@ -93,7 +93,7 @@ class Look:
             "status": answer.status,
             "retry_after": answer.header("retry-after") or "",
             "media_type": (answer.header("content-type") or "").partition(";")[0].strip(),
-            "says": _says(answer),
+            "says": _says(answer) if answer.status >= 400 else "",
         }
 
     def _user(self, base: str) -> Http:
@@ -125,15 +125,20 @@ class Look:
         }
 
     def healthy(self) -> bool:
-        """Whether the health path answers an operator below 400."""
-        answer = self.operator(self.target.health.path)
-        return answer is not None and answer.status < 400
+        """Whether the release answers an operator, and its database too; workers may be paused."""
+        if not 200 <= int(self.version()["status"]) < 400:
+            return False
+        try:
+            self.rows()
+        except (CannotLook, Dead):
+            return False
+        return True
 
     def value(self, statement: str) -> Any:
         """Return the first value of a query of the target file, as text or a number; None without one."""
         if not statement:
             return None
-        row = self._sql(lambda sql: sql.one(statement))
+        row = self._one(statement)
         if not row:
             return None
         found = next(iter(row.values()))
@@ -143,33 +148,22 @@ class Look:
 
     def rows(self) -> dict[str, int]:
         """Return the number of rows of each business table."""
-        return {name: int(self._sql(lambda sql, n=name: sql.one(f"SELECT count(*) AS n FROM {n}"))["n"]) for name in self.tables()}  # type: ignore[misc]  # noqa: S608, E501 - checked names
+        return {name: int(self._one(f"SELECT count(*) AS n FROM {name}")["n"]) for name in self.tables()}  # noqa: S608 - checked
 
     def tables(self) -> list[str]:
         """Return the business tables of the target file whose names are names."""
-        return [name for name in (self.target.db.business_tables if self.target.db else []) if _NAME.fullmatch(name)]
-
-    def writes(self) -> int | None:
-        """Return how many rows of the business tables were ever inserted, changed or deleted."""
-        if not self.tables():
-            return None
-        row = self._sql(
-            lambda sql: sql.one(
-                "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) AS n FROM pg_stat_user_tables"
-                " WHERE relname = ANY(%s)",
-                ([name.rpartition(".")[2] for name in self.tables()],),
-            )
-        )
-        return int(row["n"])
+        return [
+            name
+            for name in (self.target.db.business_tables if self.target.db else [])
+            if _NAME.fullmatch(name)
+        ]
 
     def lsn(self) -> str | None:
-        """Return the position in the write-ahead log."""
-        row = self._sql(
-            lambda sql: sql.one(
-                "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END::text AS lsn"
-            )
-        )
-        return row.get("lsn")
+        """Return the position in the write-ahead log; None where nothing is written to it."""
+        found = self._one(
+            "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END::text AS lsn"
+        ).get("lsn")
+        return None if found is None else str(found)
 
     def schema_version(self) -> str | None:
         """Return the newest migration that the database says was applied."""
@@ -186,52 +180,48 @@ class Look:
         }.get(section.tool, "version")
         if not _NAME.fullmatch(table):
             return None
-        row = self._sql(lambda sql: sql.one(f"SELECT max({column}) AS v FROM {table}"))  # noqa: S608 - checked
+        row = self._one(f"SELECT max({column}) AS v FROM {table}")  # noqa: S608 - checked
         return None if row.get("v") is None else str(row["v"])
 
     def sequences(self) -> list[dict[str, Any]]:
         """Return each sequence of a business table with its last value and the column's highest."""
         found = []
         for table in self.tables():
-            columns = self._sql(
-                lambda sql, t=table: sql.rows(  # type: ignore[misc]
-                    "SELECT a.attname AS name, pg_get_serial_sequence(%s, a.attname) AS sequence FROM pg_attribute a"
-                    " WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
-                    " AND pg_get_serial_sequence(%s, a.attname) IS NOT NULL",
-                    (t, t, t),
-                )
-            )
-            for column in columns:
+            for column in self._rows(
+                "SELECT a.attname AS name, pg_get_serial_sequence(%s, a.attname) AS sequence FROM pg_attribute a"
+                " WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
+                " AND pg_get_serial_sequence(%s, a.attname) IS NOT NULL",
+                (table, table, table),
+            ):
                 name, sequence = str(column["name"]), str(column["sequence"])
-                row = self._sql(
-                    lambda sql, t=table, n=name, s=sequence: sql.one(  # type: ignore[misc]
-                        f'SELECT max("{n}") AS top, pg_sequence_last_value(%s::regclass) AS last FROM {t}',  # noqa: S608
-                        (s,),
+                top = self._one(f'SELECT max("{name}") AS top FROM {table}')  # noqa: S608 - of the catalogue
+                try:
+                    last = self._one(
+                        "SELECT pg_sequence_last_value(%s::regclass) AS last", (sequence,), admin=True
                     )
-                )
-                found.append({"sequence": sequence, "last": row["last"], "max": row["top"]})
+                except CannotLook:
+                    last = {}
+                found.append({"sequence": sequence, "last": last.get("last"), "max": top["top"]})
         return found
 
-    def grants(self) -> list[str]:
-        """Return what the application's role may not do with the business tables that it must."""
+    def grants(self) -> list[str] | None:
+        """Return what the application's role may not do with the business tables; None where no role is named."""
         role = self.target.db.app_role if self.target.db else ""
         if not role:
-            return []
+            return None
         missing = []
         for table in self.tables():
-            row = self._sql(
-                lambda sql, t=table: sql.one(  # type: ignore[misc]
-                    "SELECT has_table_privilege(%s, %s, 'SELECT') AS reads, has_table_privilege(%s, %s, 'INSERT') AS adds",
-                    (role, t, role, t),
-                )
+            row = self._one(
+                "SELECT has_table_privilege(%s, %s, 'SELECT') AND has_table_privilege(%s, %s, 'INSERT') AS may",
+                (role, table, role, table),
             )
-            if not (row["reads"] and row["adds"]):
+            if not row["may"]:
                 missing.append(f"{role} may not use {table}")
         return missing
 
     def extensions(self) -> list[str]:
         """Return the extensions of the database."""
-        return [str(row["n"]) for row in self._sql(lambda sql: sql.rows("SELECT extname AS n FROM pg_extension ORDER BY 1"))]
+        return [str(row["n"]) for row in self._rows("SELECT extname AS n FROM pg_extension ORDER BY 1")]
 
     def block(self) -> int | None:
         """Return the chain's newest block; None where no node answers."""
@@ -269,11 +259,9 @@ class Look:
         }
         try:
             logs = self.connect.rpc().call("eth_getLogs", query)
-            rows = self._sql(
-                lambda sql: sql.rows(
-                    f"SELECT DISTINCT lower(tx_hash) AS h FROM {table} WHERE block_number BETWEEN %s AND %s",  # noqa: S608
-                    (first, last),
-                )
+            rows = self._rows(
+                f"SELECT DISTINCT lower(tx_hash) AS h FROM {table} WHERE block_number BETWEEN %s AND %s",  # noqa: S608
+                (first, last),
             )
         except (CannotLook, Dead, RpcError):
             return None
@@ -311,46 +299,30 @@ class Look:
                 )
         return sorted(found, key=lambda one: one["id"])
 
-    def images(self) -> dict[str, str] | None:
-        """Return the digest of each service's running container; None where there are no containers to look at."""
-        if self.target.host is None:
-            return None
-        command = (
-            "docker inspect --format '{{.Id}} {{.RestartCount}} {{json .State}}' $(docker ps --all --quiet --no-trunc)"
-        )
-        del command
-        return None
+    def _one(self, statement: str, values: Sequence[Any] = (), *, admin: bool = False) -> dict[str, Any]:
+        rows = self._rows(statement, values, admin=admin)
+        return rows[0] if rows else {}
 
-    def _sql(self, ask: Callable[[Any], Any]) -> Any:
-        """Ask the database on a connection of its own: in a drill databases come and go."""
-        client = self.connect.sql()
+    def _rows(
+        self, statement: str, values: Sequence[Any] = (), *, admin: bool = False
+    ) -> list[dict[str, Any]]:
+        """Ask the database on a connection of its own: in a drill databases come and go.
+
+        admin: as the role that may see more, where the target file names one.
+        """
+        more = admin and self.target.db is not None and self.target.db.admin_dsn is not None
+        client = self.connect.sql("db_admin" if more else "db")
         try:
-            return ask(client)
+            return client.rows(statement, values)
         finally:
             client.close()
 
 
-def poll(until: Callable[[], Any], seconds: float, every_s: float = 0.2) -> Iterator[Any]:
-    """Yield what a question gives, again and again, until the time is over."""
-    deadline = time.monotonic() + seconds
-    while True:
-        yield until()
-        if time.monotonic() > deadline:
-            return
-        time.sleep(every_s)
-
-
 def closed(route: dict[str, Any]) -> bool:
     """Whether an answer turns users away as a maintenance does."""
-    return route["status"] == 503
+    return bool(route["status"] == 503)
 
 
 def _says(answer: Response) -> str:
     """Return how the body of a refusal begins."""
     return " ".join(answer.text[:160].split())
-
-
-def need(values: Sequence[Any], what: str) -> None:
-    """Raise when a drill would have nothing to look at."""
-    if not values:
-        raise CannotLook(Reason.NO_CONFIG, what)

@@ -37,7 +37,9 @@ def ask(url: str, context: ssl.SSLContext) -> int:
         return 0
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET", path, headers={"User-Agent": "deploycheck-drill", "Cache-Control": "no-cache"})
+        connection.request(
+            "GET", path, headers={"User-Agent": "deploycheck-drill", "Cache-Control": "no-cache"}
+        )
         answer = connection.getresponse()
         answer.read(65_536)
         return answer.status

@@ -99,7 +99,7 @@ def backup_gate(target: Target, connect: Connections) -> GateFacts:
     section = _section(target)
     problems = []
     for repo in section.repos:
-        _, _, problem = _catalogue(section, repo, connect)
+        _, _, problem = catalogue(section, repo, connect)
         if not problem:
             return GateFacts(f"{section.tool} lists the backups in {repo.name}", 0.0)
         problems.append(f"{repo.name}: {problem}")
@@ -113,9 +113,9 @@ def backup(target: Target, connect: Connections) -> BackupFacts:
     data = connect.read(f"stat --format=%d {section.data_dir}").stdout.strip() if section.data_dir else ""
     repositories, backups = [], []
     for repo in section.repos:
-        found, facts, problem = _catalogue(section, repo, connect)
+        found, facts, problem = catalogue(section, repo, connect)
         backups += found
-        repositories.append(_repository(section, repo, facts, problem, data, connect))
+        repositories.append(repository(section, repo, facts, problem, data, connect))
     started = target.release.deploy_started_at
     return BackupFacts(
         tool=section.tool,
@@ -130,7 +130,7 @@ def backup(target: Target, connect: Connections) -> BackupFacts:
     )
 
 
-def _catalogue(
+def catalogue(
     section: BackupSection, repo: BackupRepo, connect: Connections
 ) -> tuple[list[Backup], Any, str]:
     """Return a repository's backups, what its tool says of the repository, and why there is none to read."""
@@ -156,9 +156,10 @@ def _catalogue(
         return [], {}, str(error)
 
 
-def _repository(
+def repository(
     section: BackupSection, repo: BackupRepo, facts: Any, problem: str, data: str, connect: Connections
 ) -> Repository:
+    """Say where a repository is; data: the number of the device that holds the database, empty if unknown."""
     off_host = repo.off_host or repo.location.startswith(_REMOTE)
     device = free = ""
     if _is_path(repo):

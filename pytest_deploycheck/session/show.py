@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pytest_deploycheck.session import drills
 from pytest_deploycheck.session.evidence import KEY
 from pytest_deploycheck.session.finish import decision_properties
 from pytest_deploycheck.session.state import State
@@ -59,6 +60,7 @@ def plan(config: pytest.Config, state: State) -> None:
         need = f"  [not without {entry['needs']}]" if entry["needs"] else ""
         row = f"{entry['safety']:7}{entry['probe']:22}{entry['endpoint']:14}{entry['actions']:28}"
         reporter.write_line(f"{row}{entry['where']}{need}")
+    drills.plan(config, state, reporter.write_line)
     budget = state.run.target.target.request_budget
     probes = len({entry["probe"] for entry in entries})
     reporter.write_line(f"{probes} probes, at most {budget} requests; nothing was touched")

@@ -233,7 +233,7 @@ class _From(requests.adapters.HTTPAdapter):
         """Make the pool of connections."""
         if self._source:
             options["source_address"] = (self._source, 0)
-        super().init_poolmanager(*args, **options)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **options)
 
 
 def _read(answer: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:

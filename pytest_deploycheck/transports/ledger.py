@@ -36,6 +36,11 @@ class Ledger:
             self._spent += count
             self._counts[probe.name, endpoint, action, where, probe.safety] += count
 
+    def take_over(self, other: Ledger) -> None:
+        """Enter what another ledger holds; it does not count against this one's budget."""
+        with self._lock, other._lock:
+            self._counts.update(other._counts)
+
     def to_json(self) -> list[dict[str, Any]]:
         """Return the record's `requests` section."""
         names = ("probe", "endpoint", "action", "where", "safety")

@@ -22,5 +22,27 @@ def _plain(value: str) -> str:
     return value[1:-1] if quoted else value
 
 
+_OWN = frozenset(
+    "PATH PYTHONPATH LD_LIBRARY_PATH TMPDIR DEPLOYCHECK_EVM LANG LC_ALL HOME INSTANCE PORT LOG_FILE SWITCHES_FILE".split()
+)
+"""What a process has besides the file's variables."""
+
+
+def again(path: Path) -> None:
+    """Put the service in this process's place, with what the file says now."""
+    kept = {name: value for name, value in os.environ.items() if name in _OWN}
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        __file__,
+        str(path),
+        sys.executable,
+        "-m",
+        "pytest_deploycheck.demo.app",
+    ]
+    os.execve(command[0], command, kept)  # noqa: S606 - itself
+
+
 if __name__ == "__main__":
     os.execve(sys.argv[2], sys.argv[2:], {**os.environ, **read(Path(sys.argv[1]))})  # noqa: S606

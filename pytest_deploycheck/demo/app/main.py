@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import FrameType
 
 import psycopg
 import uvicorn
@@ -14,7 +17,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from pytest_deploycheck.demo.app import admin, auth, health, problems, token, wallets
+from pytest_deploycheck.demo.app import admin, auth, health, launch, problems, token, wallets
 from pytest_deploycheck.demo.app.config import ConfigError, Settings
 from pytest_deploycheck.demo.app.db import DatabaseBusy
 from pytest_deploycheck.demo.app.faults import Faults
@@ -86,10 +89,10 @@ async def _away(request: Request, error: Exception) -> JSONResponse:
 
 
 def serve(settings: Settings) -> None:
-    """Serve one instance on its loopback port until a signal ends it."""
+    """Serve one instance on its loopback port until a signal ends it; after SIGHUP it starts anew, in place."""
     app = build(settings)
     logging.basicConfig(handlers=[LoggingBridge(app.parts.log)], level=logging.WARNING)
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host="127.0.0.1",
         port=settings.port,
@@ -103,6 +106,17 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
     )
+    server = uvicorn.Server(config)
+    again = threading.Event()
+
+    def start_again(number: int, frame: FrameType | None) -> None:
+        again.set()
+        server.should_exit = True
+
+    signal.signal(signal.SIGHUP, start_again)
+    server.run()
+    if again.is_set():
+        launch.again(settings.switches_file.with_name(".env"))
 
 
 def main() -> None:
