@@ -17,9 +17,12 @@ from pytest_deploycheck.limits.functional import FunctionalLimits
 from pytest_deploycheck.limits.go_live import GoLiveLimits
 from pytest_deploycheck.limits.hardening import HardeningLimits
 from pytest_deploycheck.limits.infrastructure import InfrastructureLimits
+from pytest_deploycheck.limits.mobile import MobileLimits
 from pytest_deploycheck.limits.monitoring import MonitoringLimits
+from pytest_deploycheck.limits.operations import OperationsLimits
 from pytest_deploycheck.limits.people import PeopleLimits
 from pytest_deploycheck.limits.performance import PerformanceLimits
+from pytest_deploycheck.limits.reviews import ReviewLimits
 from pytest_deploycheck.limits.security import SecurityLimits
 from pytest_deploycheck.limits.services import ServicesLimits
 from pytest_deploycheck.limits.triggers import TriggersLimits
@@ -29,9 +32,12 @@ __all__ = ["Limits", "Recorded", "limit"]
 
 
 class Limits(
+    ReviewLimits,
     TriggersLimits,
     WindowLimits,
+    MobileLimits,
     DrillLimits,
+    OperationsLimits,
     PeopleLimits,
     GoLiveLimits,
     ServicesLimits,

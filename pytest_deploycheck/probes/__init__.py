@@ -6,7 +6,9 @@ from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.acme import acme
 from pytest_deploycheck.probes.admin_events import admin_events
 from pytest_deploycheck.probes.alertmanager import alertmanager
+from pytest_deploycheck.probes.api_docs import api_docs
 from pytest_deploycheck.probes.api_keys import api_keys
+from pytest_deploycheck.probes.api_routes import api_routes
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
@@ -15,10 +17,12 @@ from pytest_deploycheck.probes.balance import balance
 from pytest_deploycheck.probes.books import books
 from pytest_deploycheck.probes.builds import builds
 from pytest_deploycheck.probes.burst import burst
+from pytest_deploycheck.probes.calendar import calendar
 from pytest_deploycheck.probes.chain import chain
 from pytest_deploycheck.probes.checkouts import checkout
 from pytest_deploycheck.probes.ci import ci
 from pytest_deploycheck.probes.communication import communication
+from pytest_deploycheck.probes.contacts import contacts
 from pytest_deploycheck.probes.contract import contract
 from pytest_deploycheck.probes.contract_address import contract_address
 from pytest_deploycheck.probes.cors import cors
@@ -34,6 +38,7 @@ from pytest_deploycheck.probes.detectors import detectors
 from pytest_deploycheck.probes.dns import dns
 from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.docker_steady import docker_steady
+from pytest_deploycheck.probes.docs import docs
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.env_file import env_file
 from pytest_deploycheck.probes.env_loaded import env_loaded
@@ -60,6 +65,10 @@ from pytest_deploycheck.probes.load import load
 from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.migrations import migrations
+from pytest_deploycheck.probes.mobile import mobile
+from pytest_deploycheck.probes.mobile_links import mobile_links
+from pytest_deploycheck.probes.mobile_store import mobile_store
+from pytest_deploycheck.probes.mobile_use import mobile_use
 from pytest_deploycheck.probes.operations import operations
 from pytest_deploycheck.probes.page_errors import page_errors
 from pytest_deploycheck.probes.passwords import passwords
@@ -73,20 +82,28 @@ from pytest_deploycheck.probes.registry import registry as image_registry
 from pytest_deploycheck.probes.regression import regression
 from pytest_deploycheck.probes.repo import repo
 from pytest_deploycheck.probes.resources import resources
+from pytest_deploycheck.probes.review_files import review_files
 from pytest_deploycheck.probes.rollback_plan import rollback_plan
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rpc import rpc
 from pytest_deploycheck.probes.rules import rules
 from pytest_deploycheck.probes.sarif import sarif
 from pytest_deploycheck.probes.scans import scans
+from pytest_deploycheck.probes.security_logs import security_logs
+from pytest_deploycheck.probes.security_txt import security_txt
 from pytest_deploycheck.probes.signer import signer
+from pytest_deploycheck.probes.silences import silences
 from pytest_deploycheck.probes.testnet import testnet
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
 from pytest_deploycheck.probes.token import token
+from pytest_deploycheck.probes.updates import updates
+from pytest_deploycheck.probes.upkeep import upkeep
 from pytest_deploycheck.probes.uptime import uptime
+from pytest_deploycheck.probes.usage_totals import usage_totals
 from pytest_deploycheck.probes.user_issues import user_issues
 from pytest_deploycheck.probes.wallet import wallet
+from pytest_deploycheck.probes.week_sheets import week_sheets
 from pytest_deploycheck.probes.window import window
 from pytest_deploycheck.probes.window_runs import window_runs
 from pytest_deploycheck.probes.window_transactions import window_transactions
@@ -144,6 +161,11 @@ PROBES: tuple[Probe, ...] = (
     evidence,
     migrations,
     communication,
+    review_files,
+    security_logs,
+    upkeep,
+    usage_totals,
+    week_sheets,
     ledger,
     alertmanager,
     rate_store,
@@ -180,6 +202,14 @@ PROBES: tuple[Probe, ...] = (
     admin_events,
     journeys,
     user_issues,
+    api_docs,
+    api_routes,
+    calendar,
+    contacts,
+    docs,
+    security_txt,
+    silences,
+    updates,
 )
 
 

@@ -30,6 +30,7 @@ from pytest_deploycheck.target.deployment import ReleaseSection, TargetSection
 from pytest_deploycheck.target.drill import RollbackSection
 from pytest_deploycheck.target.edge import HeadersSection, LoadSection, PerfSection, RateSection, TlsSection
 from pytest_deploycheck.target.environment import ApiKeysSection, EnvSection, SecretsSection
+from pytest_deploycheck.target.mobile import MobileSection
 from pytest_deploycheck.target.monitoring import (
     AlertmanagerSection,
     AlertsSection,
@@ -39,7 +40,9 @@ from pytest_deploycheck.target.monitoring import (
     PrometheusSection,
     UptimeSection,
 )
+from pytest_deploycheck.target.operations import ContactsSection, DocsSection, MaintenanceSection
 from pytest_deploycheck.target.people import ClaimsSection, CommsSection, LedgerSection
+from pytest_deploycheck.target.reviews import ReviewsSection
 from pytest_deploycheck.target.server import (
     CertSection,
     DnsSection,
@@ -103,9 +106,14 @@ class Target(Section):
     claims: ClaimsSection = ClaimsSection()
     ledger: LedgerSection = LedgerSection()
     comms: CommsSection = CommsSection()
+    mobile: MobileSection = MobileSection()
     watch: WatchSection = WatchSection()
+    docs: DocsSection = DocsSection()
+    contacts: ContactsSection = ContactsSection()
+    maintenance: MaintenanceSection = MaintenanceSection()
     rollback: RollbackSection = RollbackSection()
     reports: ReportsSection = ReportsSection()
+    reviews: ReviewsSection = ReviewsSection()
     triggers: TriggersSection = TriggersSection()
     limits: Limits = Limits()
     not_applicable: dict[str, str] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pytest_deploycheck.secret import SecretRef
 from pytest_deploycheck.target.base import Section
 
@@ -56,9 +58,15 @@ class ApiSection(Section):
 
     `fields` maps our name for a value (see probes/fields.py) to the key that the product's answers have
     for it; the others name fields and headers of its requests. An empty path means: not in this product.
+
+    `docs_path`: the page for people.  `docs_visibility`: for whom both are; "internal" ones answer nobody without a
+    login.  `undocumented`: routes that are served and on purpose not documented.
     """
 
     openapi_path: str = "/openapi.json"
+    docs_path: str = ""
+    docs_visibility: Literal["public", "internal"] = "public"
+    undocumented: list[str] = ["/metrics"]
     wallet_path: str = "/wallet"
     wallet_history_path: str = "/wallets/{id}/history"
     withdrawal_quote_path: str = "/wallets/{id}/withdrawal-quote"

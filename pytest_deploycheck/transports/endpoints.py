@@ -36,6 +36,11 @@ def endpoint(target: Target, name: str) -> Endpoint:
     if name == "docs":
         bases = dict.fromkeys([*target.comms.docs_base, *target.docs.link_bases])
         return Endpoint(name, "", "comms", url=", ".join(bases))
+    if name == "app_links":
+        urls = [*(target.mobile.association_urls or [target.target.base_url]), target.mobile.apple_cdn]
+        return Endpoint(name, "", "mobile", url=", ".join(filter(None, urls)))
+    if name == "app_store":
+        return Endpoint(name, "", "mobile", url=target.mobile.store_url)
     if name == "load":
         return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
     if name == "api_keys":

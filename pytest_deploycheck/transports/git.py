@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.verdict import Reason
 
-LOCAL_READS = ("cat-file", "ls-tree", "merge-base", "rev-parse", "verify-tag")
+LOCAL_READS = ("cat-file", "ls-tree", "merge-base", "rev-list", "rev-parse", "verify-tag")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _ALWAYS = (
     *("-c", "core.fsmonitor=false"),

@@ -56,6 +56,10 @@ READS = tuple(
         rf"^restic -r {_WORD}( --password-file={_PATH})? --no-cache --no-lock snapshots --json$",
         rf"^ls -l --time-style=\+%s {_PATH}$",
         rf"^pg_restore -l {_PATH}$",
+        # Only simulated, and without the lock that another apt waits for.
+        r"^(apt-config dump|apt-get -s -o Debug::NoLocking=true (dist-)?upgrade)$",
+        # -C: from the cache, so that nothing is fetched.
+        r"^(dnf -C -q updateinfo list --security|needs-restarting -r)$",
     )
 )
 COMPOSED = frozenset(

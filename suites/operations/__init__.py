@@ -1,0 +1,1 @@
+"""Operational Readiness: documentation, backup and recovery, maintenance (items 64 to 76)."""
