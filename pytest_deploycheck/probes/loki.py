@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,11 @@ class Loki:
         """Return the stream selector of all services."""
         return f'{{{self._label}=~".+"}}'
 
+    def among(self, services: Iterable[str]) -> str:
+        """Return the stream selector of some services."""
+        names = "|".join(re.escape(name) for name in services).replace("`", "")
+        return f"{{{self._label}=~`{names}`}}"
+
     def lines(self, query: str, start: float, end: float, *, limit: int = PAGE) -> list[LogLine]:
         """Return the newest lines of a query between two Unix times, newest first, page by page."""
         found: list[LogLine] = []
@@ -74,6 +80,19 @@ class Loki:
             return []
         by_step = {round((at - filled[0][0]) / step): count for at, count in filled}
         return [(filled[0][0] + n * step, by_step.get(n, 0.0)) for n in range(max(by_step) + 1)]
+
+    def totals(self, query: str, first: float, steps: int, step_s: int) -> list[int]:
+        """Return the lines of a query in each of some steps, whose first ends at a Unix time; 0 where there is none."""
+        data = self._query(
+            f"sum(count_over_time({query}[{step_s}s]))", first, first + (steps - 1) * step_s, step=str(step_s)
+        )
+        found = [0] * steps
+        for series in data.get("result", ()):
+            for at, count in series.get("values", ()):
+                place = round((float(at) - first) / step_s)
+                if 0 <= place < steps:
+                    found[place] += int(float(count))
+        return found
 
     def buckets(self, start: float, end: float, step_s: int) -> dict[str, list[int]]:
         """Return the lines of each declared service in every step of a stretch of time, oldest first."""

@@ -89,6 +89,7 @@ def test_every_item_waits_for_a_gate_or_says_why_not() -> None:
     signed = {item for item in ITEMS if item.startswith(("sign_off.", "go_live.communication."))}
     assert free <= signed | {
         "deploy.code.scan",
+        "post_go_live.ongoing.sec_audit",
         "deploy.code.deps",
         "deploy.code.build",
         "post_deploy.security.vulns",
