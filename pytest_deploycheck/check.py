@@ -30,9 +30,23 @@ class Pending(Exception):
         self.message = message
 
 
+class Blocked(Exception):
+    """Raised by a check whose prerequisite, judged by another item, did not hold."""
+
+    def __init__(self, by: str, message: str) -> None:
+        super().__init__(message)
+        self.by = by
+        self.message = message
+
+
 def unproven(reason: Reason, message: str) -> NoReturn:
     """End a check as unproven for a reason; the message says what was missing and what to do."""
     raise Unproven(reason, message)
+
+
+def blocked(by: str, message: str) -> NoReturn:
+    """End a check as blocked: what it stands on is another item's to prove, and does not hold."""
+    raise Blocked(by, message)
 
 
 def pending(until: datetime, message: str) -> NoReturn:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from _pytest.outcomes import Failed
 
-from pytest_deploycheck.check import Pending, Unproven
+from pytest_deploycheck.check import Blocked, Pending, Unproven
 from pytest_deploycheck.limits import Recorded
 from pytest_deploycheck.record import jsonable
 from pytest_deploycheck.redact import Redactor, bounded
@@ -117,6 +117,10 @@ def _judge(
             return Verdict.UNPROVEN, error.reason, error.message
         report.longrepr = f"unproven({error.reason}): {error.message}"
         return Verdict.UNPROVEN, error.reason, error.message
+    if isinstance(error, Blocked):
+        report.outcome = "skipped"
+        report.longrepr = (*_place(item), f"blocked by {error.by}: {error.message}")
+        return Verdict.BLOCKED, error.by, error.message
     if isinstance(error, Pending):
         trace.until = error.until.isoformat()
         report.outcome = "skipped"
