@@ -168,6 +168,12 @@ UNITS: tuple[Unit, ...] = (
     Unit("rollback", ("contract",), module="rollback", required=False),
     Unit("people", ("contract", "reports", "schema"), module="people", required=False),
     Unit("code_reports", module="code_reports", required=False),
+    Unit(
+        "reviews",
+        ("people", "prometheus", "alertmanager", "standins", "repository"),
+        module="reviews",
+        required=False,
+    ),
     Unit("server", ("certs",), module="server.sshd", required=False),
     Unit("dns", module="dns", required=False),
     Unit("wall", ("server", "nginx"), module="wall", required=False),
