@@ -1,0 +1,271 @@
+"""What one app's archive says of itself: Android's packages and bundles, and Apple's."""
+
+from __future__ import annotations
+
+import plistlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_deploycheck.probes import mobile_axml, mobile_protobuf, mobile_signer
+from pytest_deploycheck.probes.mobile_archive import AppError, Archive
+from pytest_deploycheck.probes.mobile_axml import Element, Reference, Table, Value
+from pytest_deploycheck.probes.mobile_hermes import of_hermes
+from pytest_deploycheck.probes.mobile_signer import Signed
+from pytest_deploycheck.probes.mobile_text import HERMES, SEPARATOR, Text, of_binary, of_dex
+
+_PLIST_MAX = 4 * 2**20
+_PICTURES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".gif",
+    ".ttf",
+    ".otf",
+    ".mp3",
+    ".mp4",
+    ".ogg",
+    ".wav",
+    ".car",
+    ".heic",
+)
+
+
+@dataclass
+class App:
+    """What was read of an app; None where the archive does not say it.
+
+    kind: "apk", "aab" or "ipa".  id: package name or bundle identifier.  version: for people; build: the number that
+    stores compare.  cleartext: it may speak HTTP without TLS; cleartext_hosts: to these alone.  own_certificates: it
+    trusts certificates that its user installed.  links: hosts whose links it opens, which it has verified.  pins:
+    (host, digests of keys, expiration).  team_app_id: Apple's, with the team.
+    """
+
+    kind: str
+    id: str = ""
+    version: str = ""
+    build: str = ""
+    min_os: str = ""
+    target_sdk: int | None = None
+    debuggable: bool = False
+    test_only: bool = False
+    cleartext: bool = False
+    cleartext_hosts: list[str] = field(default_factory=list)
+    own_certificates: bool = False
+    links: set[str] = field(default_factory=set)
+    pins: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
+    team_app_id: str = ""
+    signed: Signed = field(default_factory=Signed)
+    problems: list[str] = field(default_factory=list)
+
+
+def read(path: Path, archive: Archive, check: Callable[[], object]) -> App:
+    """Return what an archive says; AppError where it is no app that can be read."""
+    if archive.has("AndroidManifest.xml"):
+        app = _android("apk", mobile_axml.parse(archive.read("AndroidManifest.xml", 16 * 2**20)), archive, "")
+    elif archive.has("base/manifest/AndroidManifest.xml"):
+        root = mobile_protobuf.parse(archive.read("base/manifest/AndroidManifest.xml", 16 * 2**20))
+        app = _android("aab", root, archive, "base/")
+    elif plist := next(
+        (one for one in archive.names if re.fullmatch(r"Payload/[^/]+\.app/Info\.plist", one)), ""
+    ):
+        return _apple(plist, archive)
+    else:
+        raise AppError("neither an Android nor an Apple app: there is no manifest and no Info.plist in it")
+    app.signed = mobile_signer.signed(path, archive, check)
+    return app
+
+
+def _android(kind: str, root: Element, archive: Archive, base: str) -> App:
+    if root.tag != "manifest":
+        raise AppError(f"its manifest begins with <{root.tag[:40]}>")
+    table = None
+    if not base and archive.has("resources.arsc"):
+        table = Table(archive.read("resources.arsc"))
+    resolve = _Resolve(table)
+    manifest, application = root.attributes, next(root.all("application"), Element("application"))
+    sdk = next(root.all("uses-sdk"), Element("uses-sdk")).attributes
+    target = resolve.number(sdk.get("targetSdkVersion")) or resolve.number(sdk.get("minSdkVersion"))
+    app = App(
+        kind=kind,
+        id=str(manifest.get("package", "")),
+        version=resolve.word(manifest.get("versionName")),
+        build=resolve.word(manifest.get("versionCode")),
+        min_os=resolve.word(sdk.get("minSdkVersion")),
+        target_sdk=target,
+        debuggable=resolve.any_true(application.attributes.get("debuggable")),
+        test_only=resolve.any_true(application.attributes.get("testOnly")),
+    )
+    # https://developer.android.com/guide/topics/manifest/application-element#usesCleartextTraffic
+    said = application.attributes.get("usesCleartextTraffic")
+    app.cleartext = resolve.any_true(said) if said is not None else (target or 1) < 28
+    config = application.attributes.get("networkSecurityConfig")
+    if config is not None:
+        _network(app, resolve, config, archive, base, target or 1)
+    for intent in root.all("intent-filter"):
+        if resolve.any_true(intent.attributes.get("autoVerify")):
+            for data in intent.all("data"):
+                app.links |= {word for one in resolve.all(data.attributes.get("host")) if (word := str(one))}
+    return app
+
+
+def _network(app: App, resolve: _Resolve, config: Value, archive: Archive, base: str, target: int) -> None:
+    """Read the network security configuration, which beats the manifest's word."""
+    if isinstance(config, Reference) and config.name:
+        names = [f"{base}res/{config.name.rpartition(':')[2]}.xml"]
+    else:
+        names = [str(one) for one in resolve.all(config)]
+    found = [name for name in names if archive.has(name)]
+    if not found:
+        app.problems.append("its network security configuration cannot be found")
+    for name in found:
+        data = archive.read(name, 2**20)
+        root = mobile_protobuf.parse(data) if base else mobile_axml.parse(data)
+        default = next((one for one in root.children if one.tag == "base-config"), Element("base-config"))
+        said = default.attributes.get("cleartextTrafficPermitted")
+        app.cleartext = resolve.any_true(said) if said is not None else target < 28
+        for one in root.all("domain-config"):
+            hosts = [domain.text.strip().lower() for domain in one.children if domain.tag == "domain"]
+            if resolve.any_true(one.attributes.get("cleartextTrafficPermitted")):
+                app.cleartext_hosts += hosts
+            for pins in (child for child in one.children if child.tag == "pin-set"):
+                digests = tuple(pin.text.strip() for pin in pins.all("pin"))
+                app.pins += [
+                    (host, digests, resolve.word(pins.attributes.get("expiration"))) for host in hosts
+                ]
+        for scope in root.children:
+            if scope.tag in ("base-config", "domain-config"):
+                anchors = (resolve.word(one.attributes.get("src")) for one in scope.all("certificates"))
+                app.own_certificates |= "user" in anchors
+
+
+class _Resolve:
+    """Values of attributes with the table of resources behind them."""
+
+    def __init__(self, table: Table | None) -> None:
+        self._table = table
+
+    def all(self, value: Value) -> tuple[Value, ...]:
+        if isinstance(value, Reference):
+            return self._table.all(value) if self._table else ()
+        return () if value is None else (value,)
+
+    def word(self, value: Value) -> str:
+        return next((str(one) for one in self.all(value)), "")
+
+    def number(self, value: Value) -> int | None:
+        word = self.word(value)
+        return int(word) if word.isdigit() else None
+
+    def any_true(self, value: Value) -> bool:
+        """Whether a value is true in some configuration; one that cannot be found out is taken for true."""
+        if isinstance(value, Reference) and not self.all(value):
+            return True
+        return any(
+            one is True or str(one).lower() in ("true", "1", "-1", "4294967295") for one in self.all(value)
+        )
+
+
+def _apple(name: str, archive: Archive) -> App:
+    info = _plist(archive.read(name, _PLIST_MAX), name)
+    folder = name.removesuffix("Info.plist")
+    security = info.get("NSAppTransportSecurity")
+    security = security if isinstance(security, dict) else {}
+    app = App(
+        kind="ipa",
+        id=str(info.get("CFBundleIdentifier", "")),
+        version=str(info.get("CFBundleShortVersionString", "")),
+        build=str(info.get("CFBundleVersion", "")),
+        min_os=str(info.get("MinimumOSVersion", "")),
+        cleartext=security.get("NSAllowsArbitraryLoads") is True,
+    )
+    domains = security.get("NSExceptionDomains")
+    for host, rules in domains.items() if isinstance(domains, dict) else ():
+        keys = ("NSExceptionAllowsInsecureHTTPLoads", "NSThirdPartyExceptionAllowsInsecureHTTPLoads")
+        if isinstance(rules, dict) and any(rules.get(key) is True for key in keys):
+            app.cleartext_hosts.append(str(host).lower())
+    profile = f"{folder}embedded.mobileprovision"
+    rights: dict[str, Any] = {}
+    if archive.has(profile):
+        data = archive.read(profile, _PLIST_MAX)
+        begin, end = data.find(b"<?xml"), data.find(b"</plist>")
+        rights = _plist(data[begin : end + 8], profile).get("Entitlements", {}) if 0 <= begin < end else {}
+        _profile(app, rights if isinstance(rights, dict) else {})
+        app.signed.schemes.append("profile")
+    program = folder + str(info.get("CFBundleExecutable", ""))
+    if archive.has(program):
+        _entitlements(app, archive.read(program))
+    return app
+
+
+def _profile(app: App, rights: dict[str, Any]) -> None:
+    app.team_app_id = app.team_app_id or str(rights.get("application-identifier", ""))
+    app.debuggable |= rights.get("get-task-allow") is True
+
+
+def _entitlements(app: App, program: bytes) -> None:
+    """Read the rights that are signed into the program: a property list within its code signature."""
+    for found in re.finditer(rb"<\?xml(?:(?!<\?xml).){0,65536}?</plist>", program, re.DOTALL):
+        try:
+            rights = _plist(found[0], "the program's entitlements")
+        except AppError:
+            continue
+        if "application-identifier" not in rights and "com.apple.developer.team-identifier" not in rights:
+            continue
+        _profile(app, rights)
+        domains = rights.get("com.apple.developer.associated-domains")
+        for one in domains if isinstance(domains, list) else ():
+            kind, _, host = str(one).partition(":")
+            if kind == "applinks":
+                app.links.add(host.partition("?")[0].lower())
+        return
+
+
+def _plist(data: bytes, name: str) -> dict[str, Any]:
+    """Return a property list, binary or XML; anything but a dictionary is damaged."""
+    if data[:6] != b"bplist" and (b"<!ENTITY" in data or b"<!ATTLIST" in data):
+        raise AppError(f"{name[:120]} declares entities, which no property list does")
+    try:
+        found = plistlib.loads(data)
+    except Exception as error:  # it raises what its readers stumble over, by the dozen
+        raise AppError(f"{name[:120]} is no property list: {type(error).__name__}") from None
+    if not isinstance(found, dict):
+        raise AppError(f"{name[:120]} is no dictionary")
+    return found
+
+
+def texts(archive: Archive) -> Iterator[Text]:
+    """Yield the strings of every entry that can hold any; pictures, fonts and signatures are left out."""
+    for name in archive.names:
+        lower = name.lower()
+        if name.endswith("/") or lower.endswith(_PICTURES) or lower.startswith("meta-inf/"):
+            continue
+        data = archive.read(name)
+        if lower.endswith(".dex"):
+            yield Text(name, of_dex(data))
+        elif lower == "resources.arsc":
+            yield Text(name, SEPARATOR.join(Table(data).strings))
+        elif data[:8] == HERMES:
+            yield Text(name, of_hermes(data))
+        elif data[:4] == b"\3\0\x08\0":
+            yield Text(name, SEPARATOR.join(mobile_axml.words(data)))
+        elif data[:6] == b"bplist":
+            yield Text(name, SEPARATOR.join(_words(_plist(data, name))))
+        elif b"\0" in data[:4096]:
+            yield Text(name, of_binary(data), loose=True)
+        else:
+            yield Text(name, data.decode("utf-8", "replace"))
+
+
+def _words(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from (str(key), *_words(inner))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _words(inner)
+    elif isinstance(value, str):
+        yield value

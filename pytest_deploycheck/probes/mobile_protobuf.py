@@ -1,0 +1,107 @@
+"""XML of Android app bundles (AAB), which is a protobuf message: the few fields that are asked for.
+
+Field numbers are those of `Resources.proto` of aapt2 in the Android Open Source Project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_deploycheck.probes.mobile_archive import AppError
+from pytest_deploycheck.probes.mobile_axml import DEEPEST, Element, Reference, Value
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield (field number, number or bytes) of a message."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        kind = key & 7
+        if kind == 0:
+            value, at = _varint(data, at)
+            yield key >> 3, value
+            continue
+        if kind == 2:
+            size, at = _varint(data, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise AppError("the bundle's manifest is no protobuf message")
+        if at + size > len(data):
+            raise AppError("the bundle's manifest is cut off")
+        yield key >> 3, data[at : at + size]
+        at += size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            raise AppError("the bundle's manifest is cut off")
+        value |= (data[at] & 0x7F) << shift
+        at += 1
+        if data[at - 1] < 0x80:
+            return value, at
+    raise AppError("the bundle's manifest has a number that does not end")
+
+
+def parse(data: bytes, depth: int = 0) -> Element:
+    """Return the element of an XmlNode."""
+    for number, value in fields(data):
+        if number == 1 and isinstance(value, bytes):
+            return _element(value, depth)
+    raise AppError("the bundle's manifest holds no element")
+
+
+def _element(data: bytes, depth: int) -> Element:
+    if depth > DEEPEST:
+        raise AppError(f"the bundle's manifest is nested deeper than {DEEPEST}")
+    found = Element("")
+    for number, value in fields(data):
+        if not isinstance(value, bytes):
+            continue
+        if number == 3:
+            found.tag = _text(value)
+        elif number == 4:
+            name, attribute = _attribute(value)
+            found.attributes.setdefault(name, attribute)
+        elif number == 5:
+            kinds = {key: inner for key, inner in fields(value) if isinstance(inner, bytes)}
+            if 1 in kinds:
+                found.children.append(_element(kinds[1], depth + 1))
+            found.text += _text(kinds.get(2, b""))
+    return found
+
+
+def _attribute(data: bytes) -> tuple[str, Value]:
+    found = dict(fields(data))
+    name, text, item = found.get(2, b""), found.get(3, b""), found.get(6, b"")
+    word = _text(text) if isinstance(text, bytes) else ""
+    label = _text(name) if isinstance(name, bytes) else ""
+    if word.startswith("@"):
+        return label, Reference(name=word.lstrip("@+"))
+    compiled = _item(item) if isinstance(item, bytes) and item else None
+    return label, compiled if compiled is not None else word
+
+
+def _item(data: bytes) -> Value:
+    for number, value in fields(data):
+        if not isinstance(value, bytes):
+            continue
+        inner = dict(fields(value))
+        if number == 1:
+            name, id_ = inner.get(3, b""), inner.get(2, 0)
+            return Reference(
+                id_ if isinstance(id_, int) else 0, _text(name) if isinstance(name, bytes) else ""
+            )
+        if number == 2 and isinstance(inner.get(1), bytes):
+            return _text(inner[1])
+        if number == 7 and isinstance(inner.get(8), int):
+            return bool(inner[8])
+        if number == 7:
+            return next((one for key, one in inner.items() if key in (6, 7) and isinstance(one, int)), None)
+    return None
+
+
+def _text(value: int | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
