@@ -75,6 +75,7 @@ def scraped(world: World) -> Mapping[str, Mapping[str, int]]:
         "blackbox": {service: world.port("edge") for service in blackbox.probed(world)},
         "cadvisor": {"cadvisor": world.port("cadvisor")},
         "chain": {"chain": world.port("chain_exporter")},
+        "journeys": {"journeys": world.port("journeys")},
         "logs": {"shipper": world.port("shipper"), "loki": world.port("loki")},
         "prometheus": {"prometheus": world.port("prometheus")},
         "alertmanager": {"alertmanager": world.port("alertmanager")},

@@ -13,12 +13,32 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck.demo import cadvisor, chain_exporter, explorer, grafana, loki, pager, runbooks
+from pytest_deploycheck.demo import (
+    cadvisor,
+    chain_exporter,
+    explorer,
+    grafana,
+    issues,
+    journeys,
+    loki,
+    pager,
+    runbooks,
+)
 from pytest_deploycheck.demo.process import Daemon, answers
 from pytest_deploycheck.demo.standin_http import Listener, Switches
 from pytest_deploycheck.demo.world import World
 
-NAMES = ("webhook", "cadvisor", "grafana", "loki", "runbooks", "chain_exporter", "explorer")
+NAMES = (
+    "webhook",
+    "cadvisor",
+    "grafana",
+    "loki",
+    "runbooks",
+    "chain_exporter",
+    "explorer",
+    "journeys",
+    "issues",
+)
 _POLL_S = 0.1
 
 
@@ -33,6 +53,7 @@ def daemon(world: World) -> Daemon:
     grafana.configure(world)
     loki.configure(world)
     runbooks.configure(world)
+    issues.configure(world)
     ports = [world.port(name) for name in NAMES]
     for name in NAMES:
         world.path(name, "switches.json")
@@ -67,6 +88,8 @@ def serve(world: World, ended: threading.Event) -> None:
             ("runbooks", runbooks.listener(world)),
             ("chain_exporter", chain_exporter.listener(world)),
             ("explorer", explorer.listener(world)),
+            ("journeys", journeys.listener(world)),
+            ("issues", issues.listener(world)),
         )
     }
     while True:

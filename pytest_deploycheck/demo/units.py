@@ -164,6 +164,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("web", module="web"),
     Unit("api_keys", ("standins", "bugsink"), module="api_keys", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
+    Unit("triggers", ("standins",), module="triggers", required=False),
     Unit("backup", ("schema",), module="backup", required=False),
     Unit("rollback", ("contract",), module="rollback", required=False),
     Unit("people", ("contract", "reports", "schema"), module="people", required=False),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_deploycheck.observe import probe
+from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import evm
 from pytest_deploycheck.probes.chain_reader import moment
 from pytest_deploycheck.probes.logs_range import logs
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
+from pytest_deploycheck.verdict import Reason
 
 STEPS_MAX = 64
 
@@ -29,12 +30,13 @@ class AdminEvent:
 class AdminEventsFacts:
     """Events of the contract from the release's first block to the newest.
 
-    events: None where the node does not give all logs of that range.  paused: what the contract says now, None
+    enabled: the product has a contract; without one nothing is asked.  events: None where the node does not give all logs of that range.  paused: what the contract says now, None
     without such a function.  since: the release's time, ISO 8601, empty where the target file does not say it;
     then first_block is that of the contract's deployment.  watched: the signatures looked for.  chain_id: of the
     node, beside `expected_chain_id`.
     """
 
+    enabled: bool
     address: str
     first_block: int | None
     last_block: int
@@ -46,21 +48,29 @@ class AdminEventsFacts:
     expected_chain_id: int
 
 
-@probe(facts=AdminEventsFacts, deadline=60, needs=("contract_gate",), uses={"rpc": "POST"})
+@probe(facts=AdminEventsFacts, deadline=60, after=("contract_gate",), uses={"rpc": "POST"})
 def admin_events(target: Target, connect: Connections) -> AdminEventsFacts:
     """Read the contract's administrative events since the release, in as many requests as the node demands."""
-    rpc, contract = connect.rpc(), target.contract
+    contract, watched = target.contract, tuple(target.triggers.admin_events)
+    if not contract.enabled:
+        return AdminEventsFacts(
+            False, contract.address, None, 0, "", watched, None, None, 0, contract.chain_id
+        )
+    if not contract.address:
+        raise CannotLook(Reason.NO_CONFIG, f"no contract.address in {target.path.name}; add it")
+    rpc = connect.rpc()
     head = rpc.number("eth_blockNumber")
     deployed = target.release.deployed_at
     created = _created(rpc, contract.deploy_tx)
     first = _first_after(rpc, deployed.timestamp(), head) if deployed else created
     paused = evm.read(rpc, contract.address, contract.paused) if contract.paused else None
     return AdminEventsFacts(
+        enabled=True,
         address=contract.address,
         first_block=first,
         last_block=head,
         since=deployed.isoformat() if deployed else "",
-        watched=tuple(target.triggers.admin_events),
+        watched=watched,
         events=_events(target, rpc, first, head) if first is not None else None,
         paused=None if paused is None else bool(paused),
         chain_id=rpc.number("eth_chainId"),

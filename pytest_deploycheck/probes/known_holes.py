@@ -81,6 +81,8 @@ def counted(body: Any) -> tuple[int | None, str]:
     if isinstance(body, list):
         return len(body), ""
     if isinstance(body, dict):
+        if body.get("incomplete_results") is True:
+            return None, "the tracker's search did not come to its end"
         for name in COUNTS:
             if isinstance(body.get(name), int) and not isinstance(body[name], bool):
                 return int(body[name]), ""

@@ -24,11 +24,12 @@ class Detector:
 
     operator, number: what is compared, None where the plan gives no comparison that can be read; `when` is its
     text.  over_s: windows in seconds, None where the plan names none.  holds_s: how long before it fires, None
-    where the plan does not say.
+    where the plan does not say.  severity: the one that the alert must have; empty, one that pages somebody.
     """
 
     trigger: str
     alert: str
+    severity: str
     when: str
     operator: str
     number: float | None
@@ -156,6 +157,7 @@ def detector(trigger: str, entry: Mapping[str, Any]) -> Detector:
     return Detector(
         trigger=trigger,
         alert=str(entry.get("alert", "")),
+        severity=str(entry.get("severity", "")),
         when=when,
         operator=compared[0] if compared else "",
         number=compared[1] if compared else None,

@@ -1,0 +1,1 @@
+"""Rollback Plan: what would make us go back, and how we would."""
