@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Iterator
+from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,7 +16,7 @@ from pytest_deploycheck.demo.run import WARM_UP_S
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.run import Run
 from pytest_deploycheck.target import load
-from tests.faults.harness import all_probes, look
+from tests.faults.harness import all_probes, look, look_after_go_live
 from tests.faults.ledgers import green_run
 
 pytest_plugins = ["pytester"]
@@ -58,3 +59,17 @@ def healthy(demo: Deployment) -> tuple[Run, dict[str, Observation]]:
         green_run(demo)
         signing.sign_off_all(demo.world)
     return look(load(demo.target), all_probes())
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Return the part of a deployment that says how it has been since it went live, eight days ago."""
+    folder, parts = tmp_path_factory.mktemp("lived", numbered=True), ("prometheus", "people", "standins", "reviews")
+    with Deployment.only(folder, *parts, lived=timedelta(days=8)) as deployment:
+        yield deployment
+
+
+@pytest.fixture(scope="session")
+def lived_healthy(lived: Deployment) -> tuple[Run, dict[str, Observation]]:
+    """Return one look at it with the probes of post_go_live, the others having seen nothing."""
+    return look_after_go_live(load(lived.target))

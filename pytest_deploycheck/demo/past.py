@@ -22,6 +22,8 @@ BEFORE = timedelta(days=7)
 """How far the samples reach back before the go-live: the week that others are compared with."""
 DAY_STEP_S = 60
 STEP_S = 240
+PIECES = {"before": (-1e9, -1.0), "day": (-1.0, 25.0), "after": (25.0, 1e9)}
+"""What is written by itself, in hours from the go-live: a first day with a fault needs not all of it anew."""
 Series = tuple[str, tuple[tuple[str, str], ...]]
 Change = Callable[["Past"], object]
 
@@ -37,7 +39,7 @@ class Past:
     go_live: float
     gauges: dict[Series, list[float | None]] = field(default_factory=dict)
     counters: dict[Series, list[float]] = field(default_factory=dict)
-    missed: set[Series | int] = field(default_factory=set)
+    missed: set[int] = field(default_factory=set)
 
     def steps(self) -> Iterator[tuple[float, float]]:
         """Yield each sample's time and the seconds since the one before."""
@@ -49,7 +51,7 @@ class Past:
         inside = [n for n, at in enumerate(self.times) if start_h * 3600 <= at - self.go_live < end_h * 3600]
         return range(inside[0], inside[-1] + 1) if inside else range(0)
 
-    def named(self, name: str, **labels: str) -> list[Series]:
+    def named(self, name: str, /, **labels: str) -> list[Series]:
         """Return the series of a name with these labels; KeyError where there is none."""
         found = [
             one
@@ -60,7 +62,7 @@ class Past:
             raise KeyError(f"no series {name}{labels} in the made-up past")
         return found
 
-    def put(self, name: str, start_h: float, end_h: float, value: float | None, **labels: str) -> None:
+    def put(self, name: str, start_h: float, end_h: float, value: float | None, /, **labels: str) -> None:
         """Let series have one value, or none, for a while; of counters it is what came with each sample."""
         for series in self.named(name, **labels):
             for n in self.between(start_h, end_h):
@@ -69,7 +71,7 @@ class Past:
                 else:
                     self.counters[series][n] = value or 0.0
 
-    def scale(self, name: str, start_h: float, end_h: float, factor: float, **labels: str) -> None:
+    def scale(self, name: str, start_h: float, end_h: float, factor: float, /, **labels: str) -> None:
         """Multiply series for a while."""
         for series in self.named(name, **labels):
             values: list[float] = self.gauges.get(series) or self.counters[series]  # type: ignore[assignment]
@@ -80,15 +82,17 @@ class Past:
         """Let no sample at all be taken for a while, as when Prometheus is stopped; counters count on."""
         self.missed |= set(self.between(start_h, end_h))
 
-    def forget(self, name: str, **labels: str) -> None:
+    def forget(self, name: str, /, **labels: str) -> None:
         """Let series never have been."""
         for series in self.named(name, **labels):
             self.gauges.pop(series, None)
             self.counters.pop(series, None)
 
-    def lines(self) -> Iterator[str]:
-        """Yield everything as OpenMetrics text, each series from its first sample to its last."""
-        kept = [(n, at) for n, at in enumerate(self.times) if n not in self.missed]
+    def lines(self, piece: str) -> Iterator[str]:
+        """Yield a piece of it as OpenMetrics text, each series from its first sample to its last."""
+        first, last = PIECES[piece]
+        inside = self.between(first, last)
+        kept = [(n, self.times[n]) for n in inside if n not in self.missed]
         for (name, labels), values in self.gauges.items():
             head = _head(name, labels)
             yield from (f"{head} {v:.10g} {at:.0f}\n" for n, at in kept if (v := values[n]) is not None)
@@ -123,16 +127,16 @@ def made_up(world: World, end: datetime, before: timedelta = BEFORE) -> Past:
     return past
 
 
-def write(past: Past, data: Path) -> None:
-    """Write Prometheus's blocks into a folder of data; it must not be running there."""
-    text = data.with_name("past.om")
-    data.mkdir(parents=True, exist_ok=True)
+def write(past: Past, piece: str, folder: Path) -> None:
+    """Write Prometheus's blocks of a piece into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = folder.with_name(f"{folder.name}.om")
     with text.open("w", encoding="ascii") as file:
-        file.writelines(past.lines())
+        file.writelines(past.lines(piece))
     command = [tools.path_of("promtool"), "tsdb", "create-blocks-from", "openmetrics", "-q"]
     done = subprocess.run(
         # By default it reads all of the text once more for every two hours of it.
-        [*command, "--max-block-duration=720h", str(text), str(data)],
+        [*command, "--max-block-duration=720h", str(text), str(folder)],
         capture_output=True,
         text=True,
         check=False,
@@ -142,10 +146,33 @@ def write(past: Past, data: Path) -> None:
         raise RuntimeError(f"promtool made no blocks: {done.stderr[-300:]}")
 
 
-def ensure(world: World, data: Path, end: datetime) -> None:
+def ensure(world: World, end: datetime) -> None:
     """Give Prometheus its past before its first start, in a folder that has lived."""
+    data = world.path("prometheus", "data")
     if world.lived and not data.exists():
-        scratch = data.with_name("data.new")
-        shutil.rmtree(scratch, ignore_errors=True)
-        write(made_up(world, end), scratch)
-        scratch.rename(data)
+        shutil.rmtree(folder(world), ignore_errors=True)
+        past = made_up(world, end)
+        for piece in PIECES:
+            write(past, piece, folder(world) / piece)
+        put(world)
+
+
+def folder(world: World) -> Path:
+    """Return where the blocks of the pieces are kept as they were made."""
+    return world.path("prometheus", "past")
+
+
+def put(world: World, **instead: Path) -> None:
+    """Let Prometheus's data be the past and nothing else, with other folders instead of some pieces.
+
+    It must not be running; what it has seen since its start is lost.
+    """
+    data, scratch = world.path("prometheus", "data"), world.path("prometheus", "data.new")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    for piece in PIECES:
+        for block in instead.get(piece, folder(world) / piece).iterdir():
+            if block.is_dir():
+                shutil.copytree(block, scratch / block.name)
+    shutil.rmtree(data, ignore_errors=True)
+    scratch.rename(data)

@@ -21,6 +21,14 @@ RUNBOOK_MARK = "@RUNBOOKS@"
 RETENTION = "30d"
 SCRAPE_INTERVAL_S = 1
 
+_JUST_BEGUN = {
+    "window_slot_s": 3600,
+    "window_cpu_max": 1.0,
+    "window_memory_max": 1.0,
+    "window_disk_max": 1.0,
+    "window_disk_days_min": 0,
+    "window_counts_max": 10,
+}
 _HEAD = """\
 global:
   scrape_interval: {interval}s
@@ -130,7 +138,7 @@ def daemon(world: World) -> Daemon:
 
     configure(world)
     home = world.path("prometheus")
-    past.ensure(world, home / "data", datetime.now(UTC))
+    past.ensure(world, datetime.now(UTC))
     url = world.url("prometheus")
     return Daemon(
         "prometheus",
@@ -151,12 +159,19 @@ def daemon(world: World) -> Daemon:
 
 
 def target_sections(world: World) -> dict[str, dict[str, object]]:
-    """Return, for a deployment that has lived, that its past is made up."""
+    """Return how the windows after the go-live are judged, and that the past of a deployment is made up.
+
+    Of a deployment that has just begun nobody expects a run each five minutes; its host is shared, as for LIMITS of
+    the target file.
+    """
+    watch: dict[str, object] = {
+        "queries": {"log_errors": 'sum(rate(shipper_lines_total{level="error"}[$step]))'},
+    }
     if not world.lived:
-        return {}
+        return {"watch": watch, "limits": _JUST_BEGUN}
     days = world.lived.total_seconds() / 86_400
     made_up = f"the {days:g} days before this folder was made: samples in Prometheus, runs in the ledger"
-    return {"standins": {"past": made_up}}
+    return {"watch": watch, "standins": {"past": made_up}}
 
 
 def reload(world: World, daemon: Daemon) -> None:

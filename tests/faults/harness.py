@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from pytest_deploycheck.check import Pending, Unproven
+from pytest_deploycheck.check import Blocked, Pending, Unproven
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.gates import standing
 from pytest_deploycheck.gather import closure
@@ -46,6 +46,7 @@ class Fault:
     needs: units of the deployment without which it cannot be injected (such as "prometheus").
     limits: limits changed for this fault only, to shorten its windows.  becomes: what the item turns into;
     unproven where the fault takes the evidence away (statistics reset, nobody there) and not the quality.
+    lived: it is injected into the deployment that went live eight days ago, not into the fresh one.
     """
 
     item: str
@@ -56,6 +57,7 @@ class Fault:
     needs: tuple[str, ...] = ()
     limits: tuple[tuple[str, float], ...] = ()
     becomes: Verdict = Verdict.FAILED
+    lived: bool = False
 
     @property
     def id(self) -> str:
@@ -75,11 +77,13 @@ def fault(
     needs: tuple[str, ...] = (),
     limits: Mapping[str, float] | None = None,
     becomes: Verdict = Verdict.FAILED,
+    lived: bool = False,
 ) -> Callable[[Inject], Inject]:
     """Register a fault of an item."""
 
     def register(inject: Inject) -> Inject:
-        FAULTS.append(Fault(item, name, inject, probes, also, needs, tuple((limits or {}).items()), becomes))
+        changed = tuple((limits or {}).items())
+        FAULTS.append(Fault(item, name, inject, probes, also, needs, changed, becomes, lived))
         return inject
 
     return register
@@ -156,6 +160,8 @@ def _judge(check: Check, run: Run, observations: Mapping[str, Observation]) -> J
         check.function(**{name: values[name] for name in wanted})
     except Unproven as why:
         return Judged(Verdict.UNPROVEN, why.message)
+    except Blocked as why:
+        return Judged(Verdict.BLOCKED, why.message)
     except Pending as why:
         return Judged(Verdict.PENDING, why.message)
     except AssertionError as error:
@@ -168,6 +174,18 @@ def _judge(check: Check, run: Run, observations: Mapping[str, Observation]) -> J
 def all_probes() -> list[str]:
     """Return the probes that the suites ask for, with all they need."""
     return closure([name for check in checks() for name in check.probes], registry())
+
+
+def look_after_go_live(target: Target) -> tuple[Run, dict[str, Observation]]:
+    """Look with the probes of post_go_live; what the others would have seen is not there to see."""
+    wanted = [
+        name
+        for check in checks()
+        if any(item.startswith("post_go_live.") for item in check.items)
+        for name in check.probes
+    ]
+    away = {name: Observation(name, "unseen", reason="no_access") for name in all_probes()}
+    return look(target, wanted, away)
 
 
 def look(

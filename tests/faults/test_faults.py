@@ -13,8 +13,11 @@ from tests.faults.harness import Fault, judge_all, look, with_limits
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
-def test_fault(fault: Fault, demo: Deployment, healthy: tuple[Run, dict[str, Observation]]) -> None:
+def test_fault(fault: Fault, request: pytest.FixtureRequest) -> None:
     """The item fails, or loses its proof; gate dependents are blocked at most, all else stays as it was."""
+    world, seen = ("lived", "lived_healthy") if fault.lived else ("demo", "healthy")
+    demo: Deployment = request.getfixturevalue(world)
+    healthy: tuple[Run, dict[str, Observation]] = request.getfixturevalue(seen)
     absent = [f"{unit}: {why}" for unit, why in demo.absent.items() if unit in fault.needs]
     if absent:
         pytest.skip("; ".join(absent))
