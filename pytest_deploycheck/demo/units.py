@@ -167,7 +167,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("triggers", ("standins",), module="triggers", required=False),
     Unit("backup", ("schema",), module="backup", required=False),
     Unit("rollback", ("contract",), module="rollback", required=False),
-    Unit("people", ("contract", "reports", "schema"), module="people", required=False),
+    Unit("people", ("contract", "reports", "schema", "rollback"), module="people", required=False),
     Unit("code_reports", module="code_reports", required=False),
     Unit(
         "reviews",

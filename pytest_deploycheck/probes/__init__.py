@@ -39,6 +39,7 @@ from pytest_deploycheck.probes.dns import dns
 from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.docker_steady import docker_steady
 from pytest_deploycheck.probes.docs import docs
+from pytest_deploycheck.probes.drill import drill
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.env_file import env_file
 from pytest_deploycheck.probes.env_loaded import env_loaded
@@ -163,6 +164,7 @@ PROBES: tuple[Probe, ...] = (
     evidence,
     migrations,
     communication,
+    drill,
     review_files,
     security_logs,
     upkeep,
