@@ -10,57 +10,21 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
-from pytest_deploycheck.demo import history, people, postgres, repository, target_file
+from pytest_deploycheck.demo import people, postgres
 from pytest_deploycheck.demo.people import People
 from pytest_deploycheck.demo.process import Daemon
 from pytest_deploycheck.demo.world import World
-from pytest_deploycheck.probes.sheets import Sheet
 
-RUNNING = ("people", "prometheus", "alertmanager", "repository")
 LOGGED_EACH = timedelta(minutes=30)
 SERVICES = ("app1", "app2", "nginx", "postgres", "valkey")
 UNUSUAL_DAY, UNUSUAL = 3, 90
 """On this day since the go-live so many requests were refused: what the security review has to explain."""
 REFUSED_DAILY = 12
-_FINDINGS: tuple[dict[str, Any], ...] = (
-    {
-        "what": "SELECT (SELECT count(*) FROM purchases WHERE status = $1) + (SELECT count(*) FROM redemptions",
-        "action": "change",
-        "before": 4.1,
-        "after": 0.3,
-        "unit": "ms a call",
-    },
-    {
-        "what": "SELECT u.id, u.username, u.role, EXISTS (SELECT FROM refresh_tokens r WHERE r.jti = $1) AS",
-        "reason": "one row by its key with each request, as designed",
-    },
-    {
-        "what": "INSERT INTO purchases (user_id, tokens, cost_wei, idempotency_key, run_tag) VALUES ($1, $2, $3",
-        "reason": "grows with the orders, a tenth of a millisecond each",
-    },
-    {
-        "what": "SELECT block_number FROM indexer_cursor",
-        "reason": "a table of one row, read each second",
-    },
-    {
-        "what": "UPDATE redemptions r SET status = $1, confirmed_at = now() FROM chain_events e WHERE r.status =",
-        "reason": "uses the partial index of what is pending",
-    },
-    {
-        "what": "UPDATE purchases p SET status = $1, confirmed_at = now() FROM chain_events e WHERE p.status = $2",
-        "reason": "uses the partial index of what is pending",
-    },
-    {
-        "what": "INSERT INTO redemptions (user_id, tokens, cost_wei, idempotency_key, run_tag) VALUES ($1, $2,",
-        "reason": "grows with the orders, a tenth of a millisecond each",
-    },
-    {
-        "what": "UPDATE indexer_cursor SET block_number = $1, updated_at = now()",
-        "reason": "a table of one row, written with each block",
-    },
-)
+ENOUGH = timedelta(days=7, hours=12)
+"""So long a demo must have lived that there is something to review."""
+MONTH: dict[str, float] = {"review_monthly_d": 6.0, "review_monthly_grace_d": 2.0, "upkeep_window_d": 7.5}
+"""A demonstration cannot wait for a month."""
 
 
 def available() -> str | None:
@@ -70,18 +34,23 @@ def available() -> str | None:
 
 def daemons(world: World) -> list[Daemon]:
     """Make up what was logged, and sign what was reviewed, where there is a past; there is no server."""
-    if world.lived >= timedelta(days=7, hours=12):
+    if world.lived >= ENOUGH:
+        from pytest_deploycheck.demo import reviews_signed
+
         _age_accounts(world)
         _log(world)
-        _sign(world, People(world))
+        reviews_signed.sign(world, People(world))
     return []
 
 
 def target_sections(world: World) -> dict[str, dict[str, object]]:
     """Return, for a deployment that has lived, that its reviews are made up."""
-    if not world.lived:
+    if world.lived < ENOUGH:
         return {}
-    return {"standins": {"reviews": "what people reviewed of that past, and the log lines that it left"}}
+    return {
+        "standins": {"reviews": "what people reviewed of that past, and the log lines that it left"},
+        "limits": dict(MONTH),
+    }
 
 
 def go_live(world: World) -> datetime:
@@ -140,110 +109,3 @@ def _lines(world: World, service: str) -> Iterator[tuple[datetime, str]]:
 def _request(at: datetime, path: str, status: int, agent: str) -> str:
     values = {"ts": at.isoformat(), "method": "GET", "path": path, "status": status, "agent": agent}
     return json.dumps(values)
-
-
-def _sheets(world: World) -> dict[str, tuple[Sheet, ...]]:
-    """Return the facts of each period, as the probes find them."""
-    from pytest_deploycheck.probes import registry
-    from pytest_deploycheck.run import Run
-    from pytest_deploycheck.target import load
-
-    target_file.write(world, {*RUNNING, "standins", "schema", "postgres"}, {})
-    seen = Run(load(world.dir / "target.toml")).gather(("week_sheets", "security_logs"), registry())
-    return {name: one.facts.sheets if one.facts else () for name, one in seen.items() if "_gate" not in name}
-
-
-def _sign(world: World, everybody: People) -> None:
-    begun, sheets = go_live(world), _sheets(world)
-
-    def ago(days: float) -> timedelta:
-        return everybody.now - begun - timedelta(days=days)
-
-    _behavior(world, everybody, ago(7.2))
-    for sheet in sheets["security_logs"][-1:]:
-        everybody.record(
-            "post_go_live.first_week.seclogs",
-            "security",
-            "All sources were read; one day stood out.",
-            {
-                "facts_digest": sheet.facts_digest,
-                "sources": list(SERVICES),
-                "queries": ["refused and limited requests, by address", "failed logins, by account", "paths"],
-                "outliers": {"refused requests": "one client with an expired token, told on day 4"},
-            },
-            ago=ago(7.25),
-        )
-    commit = _tuned(world)
-    findings = [
-        {"action": "none", **one} | ({"commit": commit} if one.get("action") == "change" else {})
-        for one in _FINDINGS
-    ]
-    everybody.record(
-        "post_go_live.first_week.tuning",
-        "backend",
-        "The statements that took most time.",
-        {"findings": findings},
-        ago=ago(7.4),
-    )
-    for sheet in sheets["week_sheets"]:
-        at = (sheet.ends - begun) / timedelta(days=1) + 0.3
-        if ago(at) > timedelta():
-            everybody.record(
-                "post_go_live.ongoing.perf_review",
-                "backend",
-                "The week was quiet.",
-                {
-                    "facts_digest": sheet.facts_digest,
-                    "slo": "met",
-                    "actions": [
-                        {
-                            "what": "count orders by an index",
-                            "opened_at": sheet.end,
-                            "closed_at": (sheet.ends + timedelta(hours=5)).isoformat(),
-                        }
-                    ],
-                },
-                ago=ago(at),
-            )
-
-
-def _behavior(world: World, everybody: People, ago: timedelta) -> None:
-    import psycopg
-
-    begun, totals = go_live(world), {}
-    with psycopg.connect(postgres.dsn(world, "deploycheck"), autocommit=True) as database:
-        for table in ("wallets", "purchases", "redemptions"):
-            row = database.execute(
-                f"SELECT count(*) FROM {table} WHERE created_at >= %s AND created_at < %s",  # noqa: S608
-                (begun, begun + timedelta(days=7)),
-            ).fetchone()
-            totals[table] = int(row[0]) if row else 0
-    report = everybody.home / "funnel.csv"
-    report.write_text("step,total\n" + "".join(f"{name},{count}\n" for name, count in totals.items()))
-    everybody.record(
-        "post_go_live.first_week.behavior",
-        "product",
-        "From sign-up to redemption.",
-        {
-            "period_start": begun.isoformat(),
-            "period_end": (begun + timedelta(days=7)).isoformat(),
-            "totals": totals,
-            "findings": ["who has a wallet has not bought yet"],
-        },
-        files=[report],
-        ago=ago,
-    )
-
-
-def _tuned(world: World) -> str:
-    """Commit what was tuned, on a branch of its own, and return the commit."""
-    remote = repository.remote(world)
-    objects = history.Objects(remote / "objects")
-    notes = b"Orders that are pending are counted by their partial indexes.\n"
-    tree = objects.tree({**history.files(), "docs/tuning.md": notes})
-    at = go_live(world) + timedelta(days=6)
-    commit = objects.commit(tree, at, "Pending orders are counted by an index", world.release.commit)
-    branch = remote / "refs" / "heads" / "tuning"
-    branch.write_text(f"{commit}\n")
-    repository.git(repository.checkout(world), "fetch", "--quiet", "origin", "tuning")
-    return commit

@@ -27,6 +27,9 @@ MONITORING = "post_go_live.ongoing.monitoring"
 SECLOGS = "post_go_live.first_week.seclogs"
 ITEMS = (BEHAVIOR, SECLOGS, TUNING, PERF, AUDIT, MONITORING)
 SECURITY = ("pre_deploy.security.", "post_deploy.security.")
+SCOPE = ("access", "secrets", "patches", "firewall", "vulnerabilities", "alerts", "contract")
+"""What a security audit looks at each month: accounts, keys and roles; the age of secrets; patches; the firewall
+against last month's; open vulnerabilities; alerts; what administrators did with the contract."""
 FILES_MAX = 100
 """So many of the newest records are looked at."""
 

@@ -145,12 +145,14 @@ def _alerts(prom: PromQL, target: Target, start: datetime, now: datetime) -> lis
         f'count by (alertname) (ALERTS{{alertstate="firing",severity!~"{quiet}",'
         f"alertname!={promql.quoted(target.alerts.watchdog)}}})"
     )
-    lines = prom.range(query, start.timestamp(), now.timestamp(), step)
-    return sorted((firing(line, step, now.timestamp()) for line in lines), key=lambda one: -one.longest_s)
+    end = now.timestamp()
+    begin = end - (end - start.timestamp()) // step * step  # so that the last look is at what fires now
+    lines = prom.range(query, begin, end, step)
+    return sorted((firing(line, step, end) for line in lines), key=lambda one: -one.longest_s)
 
 
 def firing(line: Line, step: float, now: float) -> Firing:
-    """Return what the times at which an alert fired amount to; looks a step and a half apart are one stretch."""
+    """Return what the times at which an alert fired amount to; each look stands for a step, neighbours are one."""
     times = [at for at, _ in line.points]
     stretches = [[times[0], times[0]]]
     for before, after in itertools.pairwise(times):
@@ -162,7 +164,7 @@ def firing(line: Line, step: float, now: float) -> Firing:
     starts = [begin for begin, _ in stretches]
     per_day = max(sum(1 for other in starts if 0 <= other - begin < DAY_S) for begin in starts)
     lasts = now - longest[1] <= 1.5 * step
-    return Firing(line.label("alertname"), longest[1] - longest[0], lasts, per_day)
+    return Firing(line.label("alertname"), longest[1] - longest[0] + step, lasts, per_day)
 
 
 def _silences(target: Target, connect: Connections) -> list[Silence]:

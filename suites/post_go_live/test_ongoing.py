@@ -14,7 +14,7 @@ from pytest_deploycheck.claims.evidence import fact, moment_of
 from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.review_files import ReviewFilesFacts
+from pytest_deploycheck.probes.review_files import SCOPE, ReviewFilesFacts
 from pytest_deploycheck.probes.upkeep import UpkeepFacts
 from pytest_deploycheck.probes.week_sheets import WeekSheetsFacts
 from pytest_deploycheck.verdict import Reason
@@ -22,8 +22,6 @@ from pytest_deploycheck.verdict import Reason
 PERF = "post_go_live.ongoing.perf_review"
 AUDIT = "post_go_live.ongoing.sec_audit"
 MONITORING = "post_go_live.ongoing.monitoring"
-SCOPE = ("access", "secrets", "patches", "firewall", "vulnerabilities", "alerts", "contract")
-"""What a security audit looks at each month."""
 
 
 @pytest.mark.checklist(PERF, text="Weekly performance reviews")
