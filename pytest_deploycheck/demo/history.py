@@ -74,7 +74,8 @@ def files() -> dict[str, bytes]:
     for path in sorted((_HERE / "files" / "code").rglob("*")):
         if path.is_file():
             inside = path.relative_to(_HERE / "files" / "code")
-            found[str(inside.with_name(_NAMES.get(inside.name, inside.name)))] = path.read_bytes()
+            name = str(inside.with_name(_NAMES.get(inside.name, inside.name)))
+            found[f".{name}" if name.startswith("github/") else name] = path.read_bytes()
     for folder, pattern in (("app", "*.py"), ("migrations", "*.sql"), ("contract", "*.sol")):
         for path in sorted((_HERE / folder).glob(pattern)):
             found[f"{folder}/{path.name}"] = path.read_bytes()

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pytest_deploycheck.demo import accounts, certs
@@ -43,6 +44,7 @@ def daemon(world: World) -> Daemon:
     for folder in (home / "tmp", home / "acme", logs):
         folder.mkdir(parents=True, exist_ok=True)
     files = certs.ensure(world)
+    _write_security_txt(world, home / "www" / ".well-known")
     render("nginx_headers.conf", home / "headers.conf")
     render("nginx_problems.conf", home / "problems.conf")
     edge, edge_http = world.port("edge"), world.port("edge_http")
@@ -73,6 +75,19 @@ def daemon(world: World) -> Daemon:
         env={"TZ": "UTC"},
         log=logs / "nginx.log",
     )
+
+
+def _write_security_txt(world: World, folder: Path) -> None:
+    """Write whom finders of weaknesses write to, for half a year from now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    expires = datetime.now(UTC).replace(microsecond=0) + timedelta(days=180)
+    lines = (
+        "Contact: mailto:security@tokens.example",
+        f"Expires: {expires.isoformat().replace('+00:00', 'Z')}",
+        "Preferred-Languages: en, de",
+        f"Canonical: {world.url('edge')}/.well-known/security.txt",
+    )
+    (folder / "security.txt").write_text("\n".join(lines) + "\n")
 
 
 def target_sections(world: World) -> dict[str, dict[str, object]]:

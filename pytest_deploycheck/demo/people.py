@@ -50,7 +50,17 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
             "allowed_signers": "people/allowed_signers",
         },
         "ledger": {"path": "ledger.jsonl"},
+        "standins": {"people": "nobody works here: contacts, roster, and that somebody read or did something"},
         "migrations": {"tool": "golang-migrate", "dir": "migrations"},
+        "docs": {"runbook_dir": "docs/runbooks"},
+        "contacts": {
+            "file": "people/contacts.yaml",
+            "roles": ["operations", "security", "backend", "communication"],
+        },
+        "maintenance": {
+            "calendar": "people/maintenance.yaml",
+            "peak_hours": ["mon-fri 08:00-20:00 Europe/Berlin"],
+        },
         "comms": {
             "stakeholder_groups": ["customers", "investors", "support"],
             "support_roster": ["mia", "noah", "lea", "tom", "zoe"],

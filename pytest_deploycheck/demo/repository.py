@@ -60,6 +60,11 @@ def target_sections(world: World) -> dict[str, dict[str, Any]]:
             "clone": "server/checkout",
             "path": str(checkout(world)),
         },
+        "docs": {
+            "deploy": "docs/deploy.md",
+            "troubleshooting": "docs/troubleshooting.md",
+            "updates": "docs/updates.md",
+        },
         "standins": {"repo.remote": "a bare repository in this folder, read over file://"},
     }
 

@@ -129,7 +129,7 @@ def sections(world: World, running: Collection[str]) -> dict[str, dict[str, Any]
                 "POST /wallets/{id}/withdrawal-quote",
             ],
         },
-        "api": {"test_error_path": "/debug/error"},
+        "api": {"test_error_path": "/debug/error", "docs_path": "/docs", "admin_documented": True},
         "db": {
             "dsn": _derived(world, "db_dsn", postgres.dsn(world, "deploycheck")),
             "business_tables": ["purchases", "redemptions", "wallets"],

@@ -38,11 +38,9 @@ class Asked:
 class ApiDocsFacts:
     """The document and the page for people.
 
-    anonymous: the status that anybody gets; status: the one that we got, logged in where needed.  login: with what
-    it was got.  openapi: the version of the format, empty where the answer is no such document.  problems: what a
+    anonymous: the status that anybody gets; status: the one that we got, logged in where needed..  openapi: the version of the format, empty where the answer is no such document.  problems: what a
     validator finds, at most ten; None where it could not be validated (why).  told_commit: x-commit of its info.
-    servers: URLs, relative ones made absolute.  unsecured: operations that need a login and declare none.
-    private, admin: documented operations that are not for the public.  failures: documented statuses from 400 on.
+    servers: URLs, relative ones made absolute.  private, admin: documented operations that are not for the public (admin: empty where they are meant to be there).  failures: documented statuses from 400 on.
     """
 
     path: str
@@ -86,7 +84,7 @@ def api_docs(
     page_anonymous, page = look.both(section.docs_path) if section.docs_path else (None, None)
     info = document.get("info")
     said = info if isinstance(info, Mapping) else {}
-    admin = {openapi.plain(name) for name in target.auth.admin_ops}
+    admin = set() if section.admin_documented else {openapi.plain(name) for name in target.auth.admin_ops}
     return ApiDocsFacts(
         path=section.openapi_path,
         visibility=section.docs_visibility,

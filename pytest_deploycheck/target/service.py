@@ -61,12 +61,14 @@ class ApiSection(Section):
 
     `docs_path`: the page for people.  `docs_visibility`: for whom both are; "internal" ones answer nobody without a
     login.  `undocumented`: routes that are served and on purpose not documented.
+    `admin_documented`: operations of administrators are meant to be in the public document.
     """
 
     openapi_path: str = "/openapi.json"
     docs_path: str = ""
     docs_visibility: Literal["public", "internal"] = "public"
     undocumented: list[str] = ["/metrics"]
+    admin_documented: bool = False
     wallet_path: str = "/wallet"
     wallet_history_path: str = "/wallets/{id}/history"
     withdrawal_quote_path: str = "/wallets/{id}/withdrawal-quote"

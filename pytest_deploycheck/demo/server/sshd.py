@@ -76,6 +76,7 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
             "allowed_issuers": ["Token Service Issuing CA"],
         },
         "standins": {
+            "apt": "settings, waiting updates and times of updates are those of a server that is up to date",
             "systemd": "what runs as units of systemd elsewhere are the demo's own processes",
             "certbot": "the folder is as certbot leaves it; the demo's own authority issued what is in it",
         },

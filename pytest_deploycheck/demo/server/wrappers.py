@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pytest_deploycheck.demo import nginx, wall
 from pytest_deploycheck.demo.docker import engine, tools
-from pytest_deploycheck.demo.server import standin
+from pytest_deploycheck.demo.server import packages, standin
 from pytest_deploycheck.demo.world import World
 
 Maker = Callable[[World], str | None]
@@ -92,6 +92,7 @@ TABLE: dict[str, Maker] = {
     **{name: _behind_wall(name) for name in _NETWORK_TOOLS},
     "systemctl": _standin("systemctl"),
     "timedatectl": _standin("timedatectl"),
+    **packages.TABLE,
 }
 
 
