@@ -33,7 +33,7 @@ def run(directory: Path, evidence: Path, *, say: Callable[[str], None] = print) 
         for unit, why in deployment.absent.items():
             say(f"  without {unit}: {why}")
         say("Letting traffic flow until there is some history …")
-        _warm_up(deployment)
+        warm_up(deployment)
         command = [sys.executable, "-m", "pytest", SUITE]
         command += ["--target", str(deployment.target), "--evidence", str(evidence)]
         shown = " ".join(["pytest", *command[3:]])
@@ -46,7 +46,7 @@ def run(directory: Path, evidence: Path, *, say: Callable[[str], None] = print) 
     return status
 
 
-def _warm_up(deployment: Deployment) -> None:
+def warm_up(deployment: Deployment) -> None:
     """Wait until there is traffic, and until Prometheus, where it runs, has scraped every target for a while."""
     began = time.monotonic()
     time.sleep(WARM_UP_S)

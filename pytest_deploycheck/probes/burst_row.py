@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
-import secrets
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from pytest_deploycheck.observe import CannotLook
+from pytest_deploycheck.probes.burst_dodges import Dodges, forged_headers, kind
 from pytest_deploycheck.probes.volley import Shot, most_within, volley
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.target.edge import RatePolicy
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
-
-TRIES = 3
-"""So often a way around must work, with a plain request refused right after it, before it counts as one."""
 
 VOLLEYS = 2
 """The second starts where a window begins; more would lock the account of a login."""
@@ -28,17 +24,6 @@ LONG_WINDOW_S = 15.0
 """Beyond it the requests below the limit are not spread over a window of their own."""
 
 _MARGIN_S = 0.2
-_FORGED = (
-    "X-Forwarded-For",
-    "X-Real-IP",
-    "X-Original-Forwarded-For",
-    "X-Client-IP",
-    "X-Cluster-Client-IP",
-    "X-Originating-IP",
-    "True-Client-IP",
-    "CF-Connecting-IP",
-    "Fastly-Client-IP",
-)
 
 
 @dataclass(frozen=True)
@@ -164,7 +149,7 @@ class Row:
         """Learn the usual answer, once what others sent before has left the window."""
         for _ in range(3):
             answer = self._send(right=False)
-            self._usual = _kind(answer)
+            self._usual = kind(answer)
             if answer.status != 429:
                 return
             wait = retry_after(answer, self._connect.now()) or self._policy.window_s
@@ -187,35 +172,15 @@ class Row:
         return answer.status == 429 or (answer.status in (403, 503) and answer.status != self._usual[0])
 
     def _dodges(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Try the ways around while the limit refuses; a single refusal settles one."""
-        dodged, undecided = [], []
-        for name, path, forged in self._ways():
-            works = self._works(path, forged)
-            if works is None:
-                undecided.append(name)
-            elif works:
-                dodged.append(name)
-        return tuple(dodged), tuple(undecided)
-
-    def _ways(self) -> Iterator[tuple[str, str, bool]]:
-        route, mark, query = self._policy.route.partition("?")
-        yield "a forged sender address", self._policy.route, True
-        yield "a trailing slash", f"{route.rstrip('/')}/{mark}{query}", False
-        yield "a doubled slash", f"/{route}{mark}{query}", False
-        yield "capitals in the path", f"{route.upper()}{mark}{query}", False
-
-    def _works(self, path: str, forged: bool) -> bool | None:
-        """Whether a request passes this way, again and again, while a plain one is refused right after."""
-        for _ in range(TRIES):
-            if _kind(self._send(path=path, forged=forged, right=False)) != self._usual:
-                return False
-            if self._login and not forged and not 200 <= self._send(path=path).status < 300:
-                return False  # another thing that refuses, not the login by another name
-            if not self._is_refusal(self._send(right=False)):
-                shots = self._volley() if self._left > self._most() + 40 else []
-                if not any(self._is_refusal(shot.answer) for shot in shots):
-                    return None
-        return True
+        """Try the ways around while the limit refuses."""
+        return Dodges(
+            self._policy.route,
+            self._usual,
+            self._login,
+            send=lambda path, forged, right: self._send(path=path, forged=forged, right=right),
+            refuses=self._is_refusal,
+            fill=lambda: self._volley() if self._left > self._most() + 40 else [],
+        ).all()
 
     def _recovered(self, wait: float | None) -> bool | None:
         """Whether a request passes after the time that the refusal named."""
@@ -244,7 +209,7 @@ class Row:
             if self._left < 0:
                 message = f"{self._policy.route} needs more than limits.burst_max_requests requests"
                 raise CannotLook(Reason.NOT_ALLOWED, message)
-        route, headers = path or self._policy.route, _forged() if forged else None
+        route, headers = path or self._policy.route, forged_headers() if forged else None
         if self._login:
             answer = self._http.post(route, json=self._body(right), headers=headers, credentials=True)
         else:
@@ -259,17 +224,6 @@ class Row:
         assert account is not None
         password = self._connect.secret(account.password) if right else f"wrong-{self._connect.run_id}"
         return {self._target.auth.username_field: account.username, "password": password}
-
-
-def _kind(answer: Response) -> tuple[int, str]:
-    """Return what tells a served request from a page that answers every path."""
-    return answer.status, (answer.header("content-type") or "").partition(";")[0].lower()
-
-
-def _forged() -> dict[str, str]:
-    """Return the headers by which a client could pretend to be another one (addresses of RFC 5737)."""
-    address = f"198.51.100.{secrets.randbelow(254) + 1}"
-    return {**dict.fromkeys(_FORGED, address), "Forwarded": f"for={address}"}
 
 
 def retry_after(answer: Response, now: datetime) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import defaultdict
@@ -205,3 +206,24 @@ def test_a_burst_waits_for_permission(tmp_path: Path) -> None:
     with serving(lambda asked: Reply(200)) as base:
         found = look(tmp_path, base, "burst", GET_ROW)
     assert (found.state, found.reason) == ("unseen", "not_allowed")
+
+
+def test_places_that_become_free_are_no_way_around(tmp_path: Path) -> None:
+    """A slow service frees one place with every pair of requests: what passes then is not believed to be a dodge."""
+    lock, turn = threading.Lock(), itertools.count()
+    refused = itertools.count()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/health":
+            return Reply(200)
+        if asked.path != "/quote":
+            return Reply(404)
+        with lock:
+            if next(turn) < LIMIT:
+                return Reply(200)
+            # From then on every second request passes: the first of each pair.
+            return Reply(200) if next(refused) % 2 else Reply(429, {}, {"Retry-After": "1"})
+
+    facts = burst(tmp_path, answer)
+    assert facts.rows[0].dodged == ()
+    assert "a forged sender address" in facts.rows[0].undecided

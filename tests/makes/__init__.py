@@ -1,0 +1,1 @@
+"""Whole deployments of other makes than the reference's own."""
