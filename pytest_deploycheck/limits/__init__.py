@@ -13,6 +13,7 @@ from pytest_deploycheck.limits.contract import ContractLimits
 from pytest_deploycheck.limits.database import DatabaseLimits
 from pytest_deploycheck.limits.drill import DrillLimits
 from pytest_deploycheck.limits.environment import EnvironmentLimits
+from pytest_deploycheck.limits.final import FinalLimits
 from pytest_deploycheck.limits.functional import FunctionalLimits
 from pytest_deploycheck.limits.go_live import GoLiveLimits
 from pytest_deploycheck.limits.hardening import HardeningLimits
@@ -32,6 +33,7 @@ __all__ = ["Limits", "Recorded", "limit"]
 
 
 class Limits(
+    FinalLimits,
     ReviewLimits,
     TriggersLimits,
     WindowLimits,

@@ -6,6 +6,7 @@ from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes.acme import acme
 from pytest_deploycheck.probes.admin_events import admin_events
 from pytest_deploycheck.probes.alertmanager import alertmanager
+from pytest_deploycheck.probes.alerts_now import alerts_now
 from pytest_deploycheck.probes.api_docs import api_docs
 from pytest_deploycheck.probes.api_keys import api_keys
 from pytest_deploycheck.probes.api_routes import api_routes
@@ -47,10 +48,12 @@ from pytest_deploycheck.probes.env_wire import env_wire
 from pytest_deploycheck.probes.errors import errors
 from pytest_deploycheck.probes.evidence import evidence
 from pytest_deploycheck.probes.explorer import explorer
+from pytest_deploycheck.probes.final_scans import final_scans
 from pytest_deploycheck.probes.firewall import firewall
 from pytest_deploycheck.probes.gas import gas
 from pytest_deploycheck.probes.gates import GATE_PROBES
 from pytest_deploycheck.probes.grafana import grafana
+from pytest_deploycheck.probes.green import green
 from pytest_deploycheck.probes.health import health
 from pytest_deploycheck.probes.host import host
 from pytest_deploycheck.probes.http_matrix import http_matrix
@@ -63,6 +66,7 @@ from pytest_deploycheck.probes.known_holes import known_holes
 from pytest_deploycheck.probes.latency import latency
 from pytest_deploycheck.probes.ledger import ledger
 from pytest_deploycheck.probes.load import load
+from pytest_deploycheck.probes.lock_history import lock_history
 from pytest_deploycheck.probes.log_flow import log_flow
 from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.migrations import migrations
@@ -96,6 +100,8 @@ from pytest_deploycheck.probes.security_txt import security_txt
 from pytest_deploycheck.probes.security_logs import security_logs
 from pytest_deploycheck.probes.signer import signer
 from pytest_deploycheck.probes.silences import silences
+from pytest_deploycheck.probes.slo import slo
+from pytest_deploycheck.probes.slow_alerts import slow_alerts
 from pytest_deploycheck.probes.testnet import testnet
 from pytest_deploycheck.probes.tls import tls
 from pytest_deploycheck.probes.tls_scan import tls_scan
@@ -219,6 +225,12 @@ PROBES: tuple[Probe, ...] = (
     security_txt,
     silences,
     updates,
+    alerts_now,
+    final_scans,
+    green,
+    lock_history,
+    slo,
+    slow_alerts,
 )
 
 

@@ -31,6 +31,7 @@ from pytest_deploycheck.target.drill import RollbackSection
 from pytest_deploycheck.target.edge import HeadersSection, LoadSection, PerfSection, RateSection, TlsSection
 from pytest_deploycheck.target.environment import ApiKeysSection, EnvSection, SecretsSection
 from pytest_deploycheck.target.mobile import MobileSection
+from pytest_deploycheck.target.final import GoliveSection, SloSection
 from pytest_deploycheck.target.monitoring import (
     AlertmanagerSection,
     AlertsSection,
@@ -108,6 +109,8 @@ class Target(Section):
     comms: CommsSection = CommsSection()
     mobile: MobileSection = MobileSection()
     watch: WatchSection = WatchSection()
+    slo: SloSection = SloSection()
+    golive: GoliveSection = GoliveSection()
     docs: DocsSection = DocsSection()
     contacts: ContactsSection = ContactsSection()
     maintenance: MaintenanceSection = MaintenanceSection()

@@ -29,10 +29,15 @@ class PrometheusSection(Section):
 
 
 class AlertmanagerSection(Section):
-    """`[alertmanager]`: where alerts go to be routed."""
+    """`[alertmanager]`: where alerts go to be routed.
+
+    `deadman_url`: where the outside watcher, which raises the alarm when the alerting itself falls silent, tells
+    as JSON how it is: its `status`, and when it was last pinged (as healthchecks.io and Dead Man's Snitch do).
+    """
 
     url: HttpUrl
     token: SecretRef | None = None
+    deadman_url: HttpUrl | None = None
 
 
 class AlertsSection(Section):
@@ -42,11 +47,16 @@ class AlertsSection(Section):
     empty, the usual intents are required of what the target file has sections for.  `rules_dir`: the rule files as released.  `runbook_base`: the address under which runbooks are served.
     `exempt_for`: alerts that may fire at once.  `quiet`: alerts whose metric exists only once something
     happened.  `required_security`: intents as in `required`, of rules that security needs.
+    `required_maintenance`: intents as in `required`, of what fails slowly.  `not_needed`: of these, what does not
+    apply here, each with the reason.  `tests_dir`: promtool's tests of the rules.
     `critical_severities`: values of the label `severity` that must reach a person.
     """
 
     required: dict[str, str] = {}
     required_security: dict[str, str] = {}
+    required_maintenance: dict[str, str] = {}
+    not_needed: dict[str, str] = {}
+    tests_dir: str = ""
     critical_severities: list[str] = ["critical", "page"]
     watchdog: str = "Watchdog"
     rules_dir: str = ""

@@ -64,6 +64,7 @@ def endpoint(target: Target, name: str) -> Endpoint:
         "uptime": ("uptime", "", "url"),
         "blackbox": ("uptime", "", "exporter"),
         "runbooks": ("alerts", "", "runbook_base"),
+        "deadman": ("alertmanager", "", "deadman_url"),
         "db": ("db", "db", "dsn"),
         "db_admin": ("db", "db", "admin_dsn"),
         "redis": ("redis", "redis", "url"),
