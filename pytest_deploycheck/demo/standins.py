@@ -23,6 +23,7 @@ from pytest_deploycheck.demo import (
     loki,
     pager,
     runbooks,
+    stores,
 )
 from pytest_deploycheck.demo.process import Daemon, answers
 from pytest_deploycheck.demo.standin_http import Listener, Switches
@@ -38,6 +39,7 @@ NAMES = (
     "explorer",
     "journeys",
     "issues",
+    "stores",
 )
 _POLL_S = 0.1
 
@@ -88,6 +90,7 @@ def serve(world: World, ended: threading.Event) -> None:
             ("runbooks", runbooks.listener(world)),
             ("chain_exporter", chain_exporter.listener(world)),
             ("explorer", explorer.listener(world)),
+            ("stores", stores.listener(world)),
             ("journeys", journeys.listener(world)),
             ("issues", issues.listener(world)),
         )

@@ -169,6 +169,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("rollback", ("contract",), module="rollback", required=False),
     Unit("people", ("contract", "reports", "schema", "rollback"), module="people", required=False),
     Unit("final", ("prometheus", "alertmanager"), module="final", required=False),
+    Unit("mobile", ("people", "edge", "standins"), module="mobile", required=False),
     Unit("code_reports", module="code_reports", required=False),
     Unit(
         "reviews",

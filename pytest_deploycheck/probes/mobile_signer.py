@@ -87,7 +87,8 @@ def signing_block(path: Path, directory: int) -> tuple[dict[int, bytes], int]:
             raise AppError("the APK signing block has a size that cannot be")
         file.seek(start)
         block = file.read(size + 8)[8:-24]
-    found, at = {}, 0
+    found: dict[int, bytes] = {}
+    at = 0
     while at + 12 <= len(block):
         length, number = struct.unpack_from("<QL", block, at)
         if length < 4 or at + 8 + length > len(block):

@@ -18,6 +18,8 @@ from pytest_deploycheck.demo.app.models import Component, Health, Live, PublicCo
 from pytest_deploycheck.demo.app.services import Services, services
 
 router = APIRouter(tags=["operations"])
+MIN_APP_VERSION = "1.3.0"
+"""The oldest version of the mobile app that is served."""
 _DEADLINE_S = 1.0
 # An index that is this far behind, or a queue this old, no longer does its work.
 _MAX_LAG_BLOCKS, _MAX_AGE_S = 60, 60
@@ -121,9 +123,13 @@ async def version(request: Request) -> Version:
 
 @router.get("/config")
 async def config(request: Request) -> PublicConfig:
-    """Return what clients need to find the contract."""
+    """Return what clients need to find the contract, and the oldest app that is still served."""
     settings = services(request).settings
-    return PublicConfig(chain_id=settings.chain_id, contract_address=settings.contract_address)
+    return PublicConfig(
+        chain_id=settings.chain_id,
+        contract_address=settings.contract_address,
+        min_app_version=MIN_APP_VERSION,
+    )
 
 
 def _answer(parts: Services, components: dict[str, Component]) -> JSONResponse:

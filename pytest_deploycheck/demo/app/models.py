@@ -174,6 +174,7 @@ class PublicConfig(BaseModel):
 
     chain_id: int
     contract_address: str
+    min_app_version: str
 
 
 class Component(BaseModel):
