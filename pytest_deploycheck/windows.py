@@ -11,6 +11,8 @@ from pytest_deploycheck.verdict import Reason
 
 SEEN_MIN = 0.95
 """Share of a window's steps that a number must have a value in."""
+FORGOTTEN_S = 3600.0
+"""A closed window without a sample in so long after its start is one that Prometheus has begun to forget."""
 
 
 def opened(facts: WindowFacts, now: datetime) -> Window:
@@ -23,17 +25,17 @@ def opened(facts: WindowFacts, now: datetime) -> Window:
     return facts.day
 
 
-def kept(facts: WindowRunsFacts, item: str, day: Window, coverage_min: float) -> Watched | None:
+def kept(facts: WindowRunsFacts, item: str, day: Window) -> Watched | None:
     """Return what was final for an item; None where it is to be judged from the samples.
 
     A verdict that was given after the window had closed stays, as long as the target file is the same. With another
-    one it is judged again, unless Prometheus no longer has the window whole.
+    one it is judged again, unless Prometheus no longer has the window's beginning: it forgets the oldest first.
     """
     found = facts.of(item)
     if not day.closed or not found.final:
         return None
-    whole = bool(day.coverage) and min(one.share for one in day.coverage) >= coverage_min
-    return found if found.same_config or not whole else None
+    forgotten = day.first_sample_s is None or day.first_sample_s > FORGOTTEN_S
+    return found if found.same_config or forgotten else None
 
 
 def measured(day: Window, name: str, *, seen_min: float = SEEN_MIN) -> tuple[tuple[float, float], ...]:

@@ -53,7 +53,10 @@ class JobCoverage:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time from `start` to `until`, in whole steps; it closes at `closes` (ISO 8601)."""
+    """A stretch of time from `start` to `until`, in whole steps; it closes at `closes` (ISO 8601).
+
+    first_sample_s: from its start to the first step in which any job has a sample, None where none has.
+    """
 
     start: str
     until: str
@@ -62,6 +65,7 @@ class Window:
     steps: int
     slis: tuple[Sli, ...]
     coverage: tuple[JobCoverage, ...]
+    first_sample_s: float | None
 
     def points(self, name: str) -> tuple[tuple[float, float], ...]:
         """Return the points of a number by its name; none where it was not measured."""
@@ -166,6 +170,7 @@ def _window(
     for name in names:
         expression = query(target, name, step)
         slis.append(Sli(name, expression, _measured(prom, expression, start, until, step)))
+    coverage, first = _coverage(prom, target, start, until, step, steps) if covered else ((), None)
     return Window(
         start=_iso(start),
         until=_iso(until),
@@ -173,7 +178,8 @@ def _window(
         step_s=step,
         steps=steps,
         slis=tuple(slis),
-        coverage=_coverage(prom, target, start, until, step, steps) if covered else (),
+        coverage=coverage,
+        first_sample_s=first,
     )
 
 
@@ -194,7 +200,7 @@ def _measured(
 
 def _coverage(
     prom: PromQL, target: Target, start: float, until: float, step: float, steps: int
-) -> tuple[JobCoverage, ...]:
+) -> tuple[tuple[JobCoverage, ...], float | None]:
     """Count the samples of `up` in each step: its mean says nothing of samples that are missing."""
     section = target.prometheus
     assert section is not None  # else its gate were closed
@@ -227,7 +233,8 @@ def _coverage(
                 gap_at=_iso(start + begun) if gap else "",
             )
         )
-    return tuple(found)
+    first = min((at for points in together.values() for at in points), default=None)
+    return tuple(found), None if first is None else first - start
 
 
 def _longest_gap(shares: list[float], step: float) -> tuple[float, float]:

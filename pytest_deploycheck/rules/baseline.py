@@ -5,8 +5,9 @@ weekly rhythm out; what is left of each pair is the logarithm of its ratio. Neig
 are averaged over blocks of many hours, and the blocks, which are nearly independent, give the uncertainty by
 Student's t:
 
-    rise     the lower bound (one-sided, 99 %) of the mean ratio is above 1, and the ratio above half of the rise
-             that matters: a series without a rise is called one in at most 1 of 100 cases, whatever its noise
+    rise     the lower bound (one-sided, 99.5 %) of the mean ratio is above 1, and the ratio above half of the rise
+             that matters: a series without a rise is called one in at most 1 of 100 cases, whatever its noise (the
+             bound is the stricter one since neighbouring blocks are a little alike as well)
     steady   the upper bound (one-sided, 95 %) is below the rise that matters: a series with that rise is called
              steady in at most 5 of 100 cases, whatever its noise
     unclear  neither: too noisy or too short
@@ -31,16 +32,15 @@ BLOCKS = 7
 PAIRS_MIN = 3
 """Pairs that a block needs."""
 HOUR_S = 3600.0
-WEEK_S = 168 * HOUR_S
 # One-sided quantiles of Student's t, by degrees of freedom 3 to 6.
-_T99 = {3: 4.541, 4: 3.747, 5: 3.365, 6: 3.143}
+_T995 = {3: 5.841, 4: 4.604, 5: 4.032, 6: 3.707}
 _T95 = {3: 2.353, 4: 2.132, 5: 2.015, 6: 1.943}
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What became of a number: `ratio` is now over before, within `low` (99 %) and `high` (95 %), one-sided.
+    """What became of a number: `ratio` is now over before, within `low` (99.5 %) and `high` (95 %), one-sided.
 
     pairs: hours that were compared.
     """
@@ -64,7 +64,7 @@ def compared(now: Points, before: Points, rise: float, *, blocks: int = BLOCKS) 
         return Compared("unclear", ratio, 0.0, math.inf, len(pairs))
     mean = sum(means) / len(means)
     error = math.sqrt(sum((one - mean) ** 2 for one in means) / (len(means) - 1) / len(means))
-    low, high = mean - _T99[len(means) - 1] * error, mean + _T95[len(means) - 1] * error
+    low, high = mean - _T995[len(means) - 1] * error, mean + _T95[len(means) - 1] * error
     decision: Decision = "unclear"
     if low > 0 and mean > math.log1p(rise) / 2:
         decision = "rise"
@@ -76,21 +76,16 @@ def compared(now: Points, before: Points, rise: float, *, blocks: int = BLOCKS) 
 def paired(now: Points, before: Points) -> list[tuple[float, float, float]]:
     """Return (time, value now, value a whole number of weeks before) where both are known and positive."""
     earlier = {_hour(at): value for at, value in before if value > 0}
-    found = []
-    for at, value in now:
-        hour = _hour(at) % 168
-        same = [earlier[one] for one in earlier if one % 168 == hour] if value > 0 else []
-        if same:
-            found.append((at, value, sorted(same)[len(same) // 2]))
-    return found
+    return [(at, value, earlier[_hour(at)]) for at, value in now if value > 0 and _hour(at) in earlier]
 
 
 def _hour(at: float) -> int:
-    return round(at / HOUR_S)
+    """Return the hour of the week."""
+    return round(at / HOUR_S) % 168
 
 
 def _block_means(values: Sequence[float], blocks: int) -> list[float]:
-    blocks = min(blocks, len(values) // PAIRS_MIN, max(_T99) + 1)
+    blocks = min(blocks, len(values) // PAIRS_MIN, max(_T995) + 1)
     if blocks < 1:
         return []
     edges = [round(n * len(values) / blocks) for n in range(blocks + 1)]

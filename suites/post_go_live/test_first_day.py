@@ -28,7 +28,7 @@ def test_continuity(
     """
     day = opened(window_facts, now)
     assert not window_runs_facts.broken, f"the ledger is broken: {window_runs_facts.broken}"
-    if final := kept(window_runs_facts, PERFORMANCE, day, limits.window_coverage_min):
+    if final := kept(window_runs_facts, PERFORMANCE, day):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its window had closed"
         )
@@ -57,7 +57,7 @@ def test_performance(
     Steps without requests are neither good nor bad; where most are, nothing is proven.
     """
     day = opened(window_facts, now)
-    if final := kept(window_runs_facts, PERFORMANCE, day, limits.window_coverage_min):
+    if final := kept(window_runs_facts, PERFORMANCE, day):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its window had closed"
         )
@@ -102,7 +102,7 @@ def test_errors(
     in one of a hundred cases. Where there was a week before, what was usual then counts as well.
     """
     day = opened(window_facts, now)
-    if final := kept(window_runs_facts, ERRORS, day, limits.window_coverage_min):
+    if final := kept(window_runs_facts, ERRORS, day):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its window had closed"
         )
@@ -142,7 +142,7 @@ def test_error_lines(
     Judged where `watch.queries.log_errors` counts them; the other tests of this item do not need it.
     """
     day = opened(window_facts, now)
-    if final := kept(window_runs_facts, ERRORS, day, limits.window_coverage_min):
+    if final := kept(window_runs_facts, ERRORS, day):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its window had closed"
         )

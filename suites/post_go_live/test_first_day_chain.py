@@ -77,7 +77,7 @@ def test_chain(
     Age and distance are the greatest of each step, since a mean over the day hides a stall of twenty minutes.
     """
     day = opened(window_facts, now)
-    if final := kept(window_runs_facts, CHAIN, day, limits.window_coverage_min):
+    if final := kept(window_runs_facts, CHAIN, day):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its window had closed"
         )
@@ -110,7 +110,7 @@ def test_chain_money(
 ) -> None:
     """Few transactions failed on the chain, and the signer's balance lasts at the rate at which it is spent."""
     day = opened(window_facts, now)
-    if final := kept(window_runs_facts, CHAIN, day, limits.window_coverage_min):
+    if final := kept(window_runs_facts, CHAIN, day):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its window had closed"
         )

@@ -27,7 +27,7 @@ def test_resources(
     Each container counts by itself: a host at ease may have one at its limit. A disk with room may fill.
     """
     day = opened(window_facts, now)
-    if final := kept(window_runs_facts, RESOURCES, day, limits.window_coverage_min):
+    if final := kept(window_runs_facts, RESOURCES, day):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its window had closed"
         )

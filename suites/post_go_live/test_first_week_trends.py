@@ -44,7 +44,7 @@ def test_trends(
         pending(opens, f"the first week is reviewed from {opens.isoformat()} on")
     if now < closes:
         provisional(closes)
-    elif final := kept(window_runs_facts, TRENDS, week, limits.window_coverage_min):
+    elif final := kept(window_runs_facts, TRENDS, week):
         assert final.final == "passed", (
             f"run {final.final_run} found it {final.final} after its time was over"
         )
