@@ -28,7 +28,7 @@ ENTRY = (
 """What an entry of a troubleshooting guide must have."""
 OPERATIONS: Mapping[str, tuple[str, str]] = {
     "restart or scale": ("restart|scale|scaling", ""),
-    "deploy": ("deploy|release", ""),
+    "deploy": ("deploy|ship release|roll out", ""),
     "roll back": ("rollback|roll back|rolling back", ""),
     "restore the database": ("restor database|restor db|database failover|restor postgres", "db"),
     "lose the cache": ("redis|valkey|cache", "redis"),
@@ -122,9 +122,9 @@ def _headed(page: Page) -> list[Entry]:
             else []
         )
         if len(lacks) < len(ENTRY) and not deeper and not any(says(heading.title, words) for words in ENTRY):
-            text = f"{heading.title}\n{page.below(heading)}"
+            about = f"{heading.title}\n{part.section(ENTRY[0]) or ''}"
             found.append(
-                Entry(heading.title[:120], text[:4000], tuple(one.partition("|")[0] for one in lacks))
+                Entry(heading.title[:120], about[:1000], tuple(one.partition("|")[0] for one in lacks))
             )
     return found
 
@@ -147,7 +147,8 @@ def _rows(page: Page) -> list[Entry]:
                 for words, place in zip(ENTRY, places, strict=True)
                 if place is None or place >= len(cells) or not cells[place]
             )
-            found.append(Entry(cells[0][:120] if cells else "", row[:4000], lacks))
+            symptom = cells[places[0]] if places[0] is not None and places[0] < len(cells) else ""
+            found.append(Entry(cells[0][:120], f"{cells[0]}\n{symptom}"[:1000], lacks))
     return found
 
 

@@ -78,10 +78,13 @@ class Runbook:
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry of the troubleshooting guide, and what it lacks of symptom, check, cause and fix; text as it is."""
+    """An entry of the troubleshooting guide, and what it lacks of symptom, check, cause and fix.
+
+    about: its name and its symptom, which say what it is about.
+    """
 
     name: str
-    text: str
+    about: str
     lacks: tuple[str, ...]
 
 

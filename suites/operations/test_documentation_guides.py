@@ -58,7 +58,7 @@ def test_troubleshooting_refusals(docs_facts: DocsFacts, api_docs_facts: ApiDocs
     if not api_docs_facts.operations:
         unproven(Reason.NO_EVIDENCE, f"{api_docs_facts.path} documents no operation")
     for status in api_docs_facts.failures or ("401", "429", "503"):
-        found = any(re.search(rf"\b{status}\b", entry.text) for entry in docs_facts.entries)
+        found = any(re.search(rf"\b{status}\b", entry.about) for entry in docs_facts.entries)
         assert found, f"{docs_facts.troubleshooting.path} has no entry about answers with {status}"
 
 
@@ -84,4 +84,6 @@ def covered(entries: tuple[Entry, ...], name: str) -> bool:
         *next((known for known in ALIASES.values() if plain in known), ALIASES.get(plain, frozenset())),
     }
     words = "|".join(re.escape(one) for one in sorted(names))
-    return any(re.search(rf"(?<![a-z0-9])(?:{words})s?(?![a-z0-9])", entry.text.lower()) for entry in entries)
+    return any(
+        re.search(rf"(?<![a-z0-9])(?:{words})s?(?![a-z0-9])", entry.about.lower()) for entry in entries
+    )

@@ -90,6 +90,8 @@ def test_every_item_waits_for_a_gate_or_says_why_not() -> None:
     assert free <= signed | {
         # A record of a drill, a manifest and a registry; the server is looked at where there is one.
         "operations.maintenance.rollback",
+        # The guide is read out of the code, or beside the target file.
+        "operations.documentation.deploy",
         "deploy.code.scan",
         "post_go_live.ongoing.sec_audit",
         "deploy.code.deps",
