@@ -62,6 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("directory", type=Path, metavar="DIR", nargs="?", default=Path(".demo"))
     run.add_argument("--evidence", type=Path, metavar="DIR", default=Path("evidence"))
     run.set_defaults(run=_demo_run)
+    rehearse = demo.add_parser(
+        "rehearse", help="take it through its whole life: checks, signatures, go-live, windows, a drill"
+    )
+    rehearse.add_argument("directory", type=Path, metavar="DIR")
+    rehearse.add_argument("--evidence", type=Path, metavar="DIR", default=Path("evidence"))
+    rehearse.set_defaults(run=_demo_rehearse)
 
     report = commands.add_parser(
         "report", help="write the evidence of a run that was killed, from its journal"
@@ -107,6 +113,13 @@ def _demo_run(options: argparse.Namespace) -> int:
     from pytest_deploycheck.demo.run import run
 
     return run(options.directory, options.evidence)
+
+
+def _demo_rehearse(options: argparse.Namespace) -> int:
+    _need_demo()
+    from pytest_deploycheck.demo.rehearsal import rehearse
+
+    return rehearse(options.directory, options.evidence)
 
 
 def _need_demo() -> None:
