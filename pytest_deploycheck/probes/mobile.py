@@ -254,7 +254,7 @@ class _Said:
         """Read one more."""
         self.count += 1
         lower = text.text.lower()
-        self.api |= {one for one in self._rules.api if one in lower}
+        self.api |= self._rules.named(text)
         self.hosts |= {host for host, _ in mobile_text.urls(text) if host not in self._rules.api}
         self.chains |= mobile_text.chains(text.text)
         self.contract |= bool(self._contract) and self._contract in lower

@@ -18,6 +18,7 @@ _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){6,}")
 _URL = re.compile(r"(?i)\b(?:https?|wss?)://([a-z0-9._\[\]:@-]{1,253})")
 _ADDRESS = re.compile(r"(?<![0-9a-zA-Z])0x[0-9a-fA-F]{40}(?![0-9a-fA-F])")
 _CHAIN = re.compile(r"(?i)\bchain_?id[\"']?\s*[:=]\s*[\"']?(0x[0-9a-f]{1,12}|\d{1,12})(?![\w.])")
+_NAMED = r"(?<!applinks:)(?<!webcredentials:)(?<!activitycontinuation:)(?<![\w.-]){}(?![\w-]|\.\w)"
 _TUNNEL = re.compile(
     r"(?i)(?:^|\.)(?:ngrok\.(?:io|app|dev)|ngrok-free\.(?:app|dev)|loca\.lt|localtunnel\.me|serveo\.net"
     r"|trycloudflare\.com|lhr\.life|requestbin\.net|webhook\.site|nip\.io|sslip\.io)$"
@@ -149,10 +150,20 @@ class Rules:
         self._chain_id = chain_id
         self._patterns = [re.compile(one) for one in patterns]
         self._secrets = secrets
+        self._named = {one: re.compile(_NAMED.format(re.escape(one))) for one in self.api}
         below = "|".join(re.escape(one) for one in dict.fromkeys(map(parent, self.api)))
         self._bare = (
             re.compile(rf"(?i)(?<![\w.@-])((?:[\w-]+\.){{0,4}}(?:{below}))(?![\w.-]*\w)") if below else None
         )
+
+    def named(self, text: Text) -> set[str]:
+        """Return the API's hosts that a text names, other than as sites whose links the app opens."""
+        lower = text.text.lower()
+        if text.name.endswith("AndroidManifest.xml"):
+            return {host for host, _ in urls(text)} & set(self.api)
+        if text.loose:
+            return {one for one in self.api if f"//{one}" in lower or self._named[one].search(lower)}
+        return {one for one in self.api if one in lower and self._named[one].search(lower)}
 
     def allowed(self, host: str, *, loose: bool = False) -> bool:
         """Whether the app may name a host; a loose one may have the next string at its end."""
