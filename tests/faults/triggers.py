@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,9 @@ from pytest_deploycheck.demo import triggers
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
 from tests.faults.alerting import ALERTING, routes
-from tests.faults.functional import bug
 from tests.faults.harness import fault
-from tests.faults.monitoring import RULES, ruled
-from tests.faults.tools import edited, signed_again
+from tests.faults.monitoring import RULES, until
+from tests.faults.tools import edited, reloaded, signed_again
 
 VULN = "rollback.triggers.vuln"
 PERF = "rollback.triggers.perf"
@@ -29,6 +29,27 @@ NEEDS = ("prometheus", "alertmanager", "exporters", "triggers", "people")
 THEME = (RULES, CHAIN)
 Changes = tuple[tuple[str, str], ...]
 Injection = Callable[[Deployment], AbstractContextManager[None]]
+
+
+def rules_of(demo: Deployment) -> list[tuple[str, ...]]:
+    """Return the rules that Prometheus has loaded."""
+    with urllib.request.urlopen(f"{demo.world.url('prometheus')}/api/v1/rules", timeout=5) as answer:
+        groups = json.load(answer)["data"]["groups"]
+    return [
+        (one["name"], one["query"], str(one.get("duration")), str(one.get("labels")))
+        for group in groups
+        for one in group["rules"]
+    ]
+
+
+@contextmanager
+def ruled(demo: Deployment, file: str, *changes: tuple[str, str]) -> Iterator[None]:
+    """Change a rule file, and wait until it is in force, no longer; the probe waits for the first evaluation."""
+    before = rules_of(demo)
+    with reloaded(demo, "prometheus", demo.world.path("prometheus", "rules", file), *changes):
+        until(lambda: rules_of(demo) != before)
+        yield
+    until(lambda: rules_of(demo) == before)
 
 
 def planned(*changes: tuple[str, str]) -> Injection:
@@ -223,40 +244,4 @@ fault(VULN, "somebody reported a hole", probes=("known_holes",), needs=NEEDS)(
 def disclosed(demo: Deployment) -> Iterator[None]:
     """Let security say that somebody has reported a hole."""
     with signed_again(demo, VULN, lambda values: values["facts"].update(open_disclosures=1)):
-        yield
-
-
-@contextmanager
-def compared(demo: Deployment, before_s: float, after_s: float, cause: Injection | None) -> Iterator[None]:
-    """Let the deployment have been a moment ago, after some quiet seconds, and let it have a consequence."""
-    path = demo.target
-    written = path.read_text()
-    line = next(one for one in written.splitlines() if one.startswith("deployed_at = "))
-    time.sleep(before_s)
-    at = datetime.now(UTC).isoformat()
-    with ExitStack() as stack:
-        if cause is not None:
-            stack.enter_context(cause(demo))
-        stack.enter_context(edited(path, (line, f'deployed_at = "{at}"')))
-        time.sleep(after_s)
-        yield
-
-
-def slow(demo: Deployment) -> AbstractContextManager[None]:
-    """Let every request wait."""
-    routes = ("/health", "/version", "/token", "/token/quote", "/chain", "/openapi.json", "/me", "/wallet")
-    return bug(demo, slow_routes=dict.fromkeys(routes, 0.8))
-
-
-@fault(
-    PERF,
-    "twice as slow since the deployment",
-    probes=("regression",),
-    needs=NEEDS,
-    limits={"regression_period_s": 4, "regression_requests_min": 5, "regression_traffic_factor": 100},
-)
-@contextmanager
-def slower(demo: Deployment) -> Iterator[None]:
-    """Let answers take much longer than in the seconds before."""
-    with compared(demo, 0.5, 4.5, slow):
         yield
