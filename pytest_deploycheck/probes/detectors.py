@@ -62,7 +62,7 @@ class DetectorsFacts:
 
     chain_watches: (what, pattern) of all that must be watched of the chain.  app_jobs: jobs that fall silent
     with the application.  objective: the share of requests that must succeed.  paging: severities that reach
-    a person.  sends: whether Prometheus sends alerts to an Alertmanager.
+    a person.  sends: whether Prometheus sends alerts to an Alertmanager; that it is this one is another item's.
     """
 
     detectors: tuple[Armed, ...]
@@ -100,8 +100,22 @@ def detectors(
         app_jobs=tuple(settings.app_jobs),
         objective=settings.objective,
         paging=tuple(target.alerts.critical_severities),
-        sends=bool(prom.get("alertmanagers").get("activeAlertmanagers")),
+        sends=_sends(prom),
     )
+
+
+def _sends(prom: PromQL) -> bool:
+    """Whether Prometheus knows an Alertmanager; for some seconds after a reload it does by its configuration only."""
+    import yaml
+
+    if prom.get("alertmanagers").get("activeAlertmanagers"):
+        return True
+    try:
+        config = yaml.safe_load(str(prom.get("status/config").get("yaml", "")))
+    except yaml.YAMLError:
+        return False
+    alerting = config.get("alerting") if isinstance(config, dict) else None
+    return bool(alerting and alerting.get("alertmanagers"))
 
 
 def _loaded(prom: PromQL) -> tuple[dict[str, dict[str, str]], dict[str, Any]]:
