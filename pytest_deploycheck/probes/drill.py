@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -227,14 +228,16 @@ def _toggle(target: Target, connect: Connections) -> bool | None:
         config = nginx.load(done.stdout)
     except (CannotLook, Dead, nginx.NotNginx):
         return None
-    return any(one.name == "return" and one.args[:1] == ("503",) for one in _all(config))
+    return any(_closes(config))
 
 
-def _all(directive: nginx.Directive) -> list[nginx.Directive]:
-    found = [directive]
+def _closes(directive: nginx.Directive) -> Iterator[bool]:
+    """Yield each place that answers 503 by itself; where an error's words are made is no such place."""
     for one in directive.block or ():
-        found += _all(one)
-    return found
+        if one.name == "return" and one.args[:1] == ("503",):
+            yield True
+        elif not (one.name == "location" and one.args[:1] and one.args[0].startswith("@")):
+            yield from _closes(one)
 
 
 def _events(folder: Path) -> list[Event]:

@@ -30,7 +30,7 @@ class EvidenceFacts:
         return dict(self.roles).get(role, ())
 
 
-@probe(facts=EvidenceFacts, deadline=10, uses={"files": "read"}, safety="S0")
+@probe(facts=EvidenceFacts, deadline=40, uses={"files": "read"}, safety="S0")
 def evidence(target: Target, connect: Connections) -> EvidenceFacts:
     """Take the signed files of the target as they were read and verified when the run began."""
     from pytest_deploycheck.claims import of_target
