@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.books import DONE, PENDING, problem_of, query_of
-from pytest_deploycheck.probes.books_chain import transaction_of
+from pytest_deploycheck.probes.books_chain import transaction_of, uncredited
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.rpc import Rpc
@@ -44,7 +44,9 @@ class Orders:
 class WindowTransactionsFacts:
     """Purchases and redemptions from `go_live_at` until `until` or the end of the day, `closes`.
 
-    signups: new users meanwhile, None where `watch.signups_query` is not given.
+    signups: new users meanwhile, None where `watch.signups_query` is not given.  events: purchases and redemptions
+    of the product's wallets that the contract logged in blocks first_block to last_block, which are the newest of the
+    window; None when that cannot be known.  uncredited: transactions of those without a row.
     """
 
     go_live_at: str
@@ -52,6 +54,10 @@ class WindowTransactionsFacts:
     closes: str
     orders: tuple[Orders, ...]
     signups: int | None
+    events: int | None
+    uncredited: tuple[str, ...]
+    first_block: int
+    last_block: int
 
 
 @probe(
@@ -68,6 +74,12 @@ def window_transactions(target: Target, connect: Connections) -> WindowTransacti
     now = connect.now()
     end = max(start, min(now, start + DAY))
     sql, rpc = connect.sql(), connect.rpc()
+    first, last = _blocks(target, rpc, start, end)
+    events: int | None = None
+    lost: tuple[str, ...] = ()
+    if first <= last:
+        queries = {kind: query_of(target, kind) for kind in ("purchase", "redemption")}
+        events, lost = uncredited(target, sql, rpc, queries, first, last)
     orders = [_orders(target, sql, rpc, kind, start, end, now) for kind in ("purchase", "redemption")]
     return WindowTransactionsFacts(
         go_live_at=_iso(start),
@@ -75,7 +87,45 @@ def window_transactions(target: Target, connect: Connections) -> WindowTransacti
         closes=_iso(start + DAY),
         orders=tuple(orders),
         signups=_signups(target, sql, start, end),
+        events=events,
+        uncredited=lost,
+        first_block=first,
+        last_block=last,
     )
+
+
+def _blocks(target: Target, rpc: Rpc, start: datetime, end: datetime) -> tuple[int, int]:
+    """Return the newest blocks of a stretch of time, as many as a node gives logs of at once; none as (1, 0).
+
+    The very newest are left out, since the index may not have them yet.
+    """
+    head = rpc.number("eth_blockNumber") - target.limits.books_max_lag_blocks
+    if head < 0 or _block_time(rpc, head) < start.timestamp():
+        return 1, 0
+    last = head if _block_time(rpc, head) < end.timestamp() else _before(rpc, head, end.timestamp())
+    oldest = max(0, last - target.limits.wallet_history_blocks)
+    if _block_time(rpc, oldest) >= start.timestamp():
+        return oldest, last
+    return _before(rpc, last, start.timestamp()) + 1, last
+
+
+def _before(rpc: Rpc, high: int, moment: float) -> int:
+    """Return the last block before a Unix time, by halving; -1 where there is none."""
+    low = -1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _block_time(rpc, middle) < moment:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _block_time(rpc: Rpc, number: int) -> int:
+    block = rpc.call("eth_getBlockByNumber", hex(number), False)
+    if not isinstance(block, dict) or "timestamp" not in block:
+        raise CannotLook(Reason.UNPARSEABLE, f"the node gives no block {number}")
+    return int(str(block["timestamp"]), 16)
 
 
 def _orders(

@@ -60,6 +60,10 @@ def test_transactions(
         assert few or rate >= limits.window_transactions_rate_min, (
             f"{order.failed} of {order.ended} {order.kind}s failed"
         )
+    assert not facts.uncredited, (
+        f"{len(facts.uncredited)} of {facts.events} events of blocks {facts.first_block} to {facts.last_block} have no "
+        f"row: {', '.join(facts.uncredited[:3])}"
+    )
     assert facts.signups is None or facts.signups > 0, f"nobody signed up since {facts.go_live_at}"
     if runs.missed:
         assert runs.share >= limits.window_runs_min, (
