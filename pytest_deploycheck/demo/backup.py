@@ -17,7 +17,9 @@ from pathlib import Path
 from pytest_deploycheck.demo import postgres
 from pytest_deploycheck.demo.process import Daemon
 from pytest_deploycheck.demo.world import World
+from pytest_deploycheck.drill.restore import Noted, note
 
+SENTINELS = ("users", "refresh_tokens", "purchases", "redemptions", "schema_migrations")
 REPOS = ("local", "offsite")
 BEFORE_S = 600
 """Seconds from the backup before the deployment to the deployment's end, halfway to which it began."""
@@ -66,9 +68,24 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
             ],
             "data_dir": str(world.dir / "postgres"),
             "label": (home / "label").read_text(),
+            "interval_h": 24,
+            "rpo_h": 26,
+            "rto_h": 1,
+            "schedule": ["backup.timer"],
+            "keep_d": 30,
+            "scope": {"database": "dumps"},
+            "kept_elsewhere": {
+                "uploads": "the service has none",
+                "config": "the released commit of the repository, from which it is written",
+                "keys": "none outlives its folder: they are made anew with the next one",
+            },
         },
+        "restore": {"sentinel_tables": list(SENTINELS)},
         "release": {"deploy_started_at": (deployed(world) - timedelta(seconds=BEFORE_S / 2)).isoformat()},
-        "standins": {"backup.offsite": "another folder of this machine, in the place of another machine"},
+        "standins": {
+            "backup.offsite": "another folder of this machine, in the place of another machine",
+            "backup.keep_d": "snapshots are never thrown away here, so that they are kept for longer than that",
+        },
     }
 
 
@@ -120,11 +137,25 @@ def _newest(world: World, repo: Path) -> str:
     return str(max(found, key=lambda one: one["time"])["short_id"])
 
 
+def noted(world: World) -> Noted:
+    """Return what was noted of the database when it was dumped."""
+    return Noted.of_json(json.loads(world.path("backup", "noted.json").read_text()))
+
+
 def _dump(world: World, path: Path) -> None:
+    """Dump the database, and note what is in the very snapshot that is dumped."""
+    import psycopg
+
     path.parent.mkdir(parents=True, exist_ok=True)
     folder = postgres.bin_dir()
     assert folder is not None  # see available()
-    command = [str(folder / "pg_dump"), "-Fc", "-f", str(path), postgres.dsn(world, "postgres")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"pg_dump: {done.stderr.strip()[-300:]}")
+    with psycopg.connect(postgres.dsn(world, "postgres")) as database:
+        database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        row = database.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None
+        command = [str(folder / "pg_dump"), "-Fc", f"--snapshot={row[0]}", "-f", str(path)]
+        done = subprocess.run([*command, postgres.dsn(world, "postgres")], capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"pg_dump: {done.stderr.strip()[-300:]}")
+        values = note(database, SENTINELS).to_json()
+    world.path("backup", "noted.json").write_text(json.dumps(values))

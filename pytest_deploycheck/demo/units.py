@@ -168,6 +168,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("backup", ("schema",), module="backup", required=False),
     Unit("rollback", ("contract",), module="rollback", required=False),
     Unit("people", ("contract", "reports", "schema", "rollback"), module="people", required=False),
+    Unit("recovery", ("backup", "people", "repository"), module="recovery", required=False),
     Unit("final", ("prometheus", "alertmanager"), module="final", required=False),
     Unit("mobile", ("people", "edge", "standins"), module="mobile", required=False),
     Unit("code_reports", module="code_reports", required=False),

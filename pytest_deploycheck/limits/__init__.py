@@ -23,6 +23,7 @@ from pytest_deploycheck.limits.monitoring import MonitoringLimits
 from pytest_deploycheck.limits.operations import OperationsLimits
 from pytest_deploycheck.limits.people import PeopleLimits
 from pytest_deploycheck.limits.performance import PerformanceLimits
+from pytest_deploycheck.limits.recovery import RecoveryLimits
 from pytest_deploycheck.limits.reviews import ReviewLimits
 from pytest_deploycheck.limits.security import SecurityLimits
 from pytest_deploycheck.limits.services import ServicesLimits
@@ -33,6 +34,7 @@ __all__ = ["Limits", "Recorded", "limit"]
 
 
 class Limits(
+    RecoveryLimits,
     FinalLimits,
     ReviewLimits,
     TriggersLimits,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -84,6 +84,11 @@ class BackupSection(Section):
 
     data_dir: where the database's files are on the server; a repository on the same device is no second place.
     tag: of the snapshots made before a deployment.  label: of the one made before this release, as recorded.
+    interval_h: a backup is made so often.  rpo_h: so much work may be lost, at most; rto_h: so long may it take until
+    the service is back.  schedule: timers of systemd that make them, where their names do not tell.
+    keep_d: backups are kept for so many days.  scope: part -> a word of the paths, tags or labels of its backups;
+    kept_elsewhere: part -> where else it is safe, or why it need not be: of database, uploads, config and keys each.
+    metric: the series in Prometheus of when the newest backup succeeded.
     """
 
     tool: Literal["pgbackrest", "restic", "pgdump"]
@@ -94,3 +99,11 @@ class BackupSection(Section):
     require_encryption: bool = True
     tag: str = "predeploy"
     label: str = ""
+    interval_h: float = 24
+    rpo_h: float | None = None
+    rto_h: float | None = None
+    schedule: list[Annotated[str, Field(pattern=r"^[\w@.-]+\.timer$")]] = []
+    keep_d: float | None = None
+    scope: dict[str, str] = {}
+    kept_elsewhere: dict[str, str] = {}
+    metric: str = "backup_last_success_timestamp_seconds"

@@ -43,6 +43,7 @@ from pytest_deploycheck.target.monitoring import (
 )
 from pytest_deploycheck.target.operations import ContactsSection, DocsSection, MaintenanceSection
 from pytest_deploycheck.target.people import ClaimsSection, CommsSection, LedgerSection
+from pytest_deploycheck.target.recovery import DrSection, RestoreSection
 from pytest_deploycheck.target.reviews import ReviewsSection
 from pytest_deploycheck.target.server import (
     CertSection,
@@ -95,6 +96,8 @@ class Target(Section):
     api_keys: ApiKeysSection = ApiKeysSection()
     migrations: MigrationsSection = MigrationsSection()
     backup: BackupSection | None = None
+    restore: RestoreSection = RestoreSection()
+    dr: DrSection = DrSection()
     testnet: TestnetSection | None = None
     gas: GasSection = GasSection()
     signer: SignerSection = SignerSection()

@@ -17,7 +17,11 @@ CLOCK_FILE = "timedate.json"
 
 SERVICES = ("ssh", "docker", "nginx", "postgresql", "redis-server", "nftables", "cron")
 """Services that run, and start with the machine."""
-TIMERS: dict[str, tuple[float, float]] = {"certbot": (3600, 43200), "apt-daily-upgrade": (7200, 79200)}
+TIMERS: dict[str, tuple[float, float]] = {
+    "certbot": (3600, 43200),
+    "apt-daily-upgrade": (7200, 79200),
+    "backup": (600, 85200),
+}
 """Timers, each with a service of its name: seconds since the last run, which succeeded, and to the next one."""
 
 
