@@ -117,7 +117,7 @@ def _headed(page: Page) -> list[Entry]:
         lacks = part.lacking(ENTRY)
         own = any(says(one.title, words) for one in part.headings for words in ENTRY)
         deeper = (
-            [one for one in part.headings if len(page.part(one).lacking(ENTRY)) < len(ENTRY)]
+            [one for one in part.headings if len(part.part(one).lacking(ENTRY)) < len(ENTRY)]
             if not own
             else []
         )

@@ -124,29 +124,35 @@ def ical_events(text: str) -> Iterator[Mapping[str, Any]]:
     for event in parsed.walk("VEVENT"):
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
-        said = {
-            key.strip().lower(): value.strip()
-            for key, colon, value in (
-                line.partition(":") for line in str(event.get("DESCRIPTION", "")).splitlines()
-            )
-            if colon
-        }
-        organizer = event.get("ORGANIZER")
-        named = (
-            str(organizer.params.get("CN") or organizer) if organizer is not None else said.get("owner", "")
+        try:
+            yield _event(event)
+        except (ValueError, AttributeError, LookupError) as error:
+            raise BadCalendar(f"an event cannot be read: {str(error)[:160]}") from None
+
+
+def _event(event: Any) -> Mapping[str, Any]:
+    """Return an event in our own words."""
+    said = {
+        key.strip().lower(): value.strip()
+        for key, colon, value in (
+            line.partition(":") for line in str(event.get("DESCRIPTION", "")).splitlines()
         )
-        start, end, lasts = (event.get(name) for name in ("DTSTART", "DTEND", "DURATION"))
-        repeat, gone = event.get("RRULE"), event.get("EXDATE") or []
-        yield {
-            "summary": str(event.get("SUMMARY", "")),
-            "start": start.dt if start is not None else None,
-            "end": end.dt if end is not None else None,
-            "duration": lasts.dt.total_seconds() / 60 if lasts is not None else None,
-            "repeat": repeat.to_ical().decode() if repeat is not None else "",
-            "except": [one.dt for part in (gone if isinstance(gone, list) else [gone]) for one in part.dts],
-            "owner": named.removeprefix("mailto:").removeprefix("MAILTO:"),
-            "approver": said.get("approver", ""),
-            "audience": [one.strip() for one in said.get("audience", "").split(",") if one.strip()],
-            "announced_at": said.get("announced") or None,
-            "notice": str(event.get("URL") or said.get("notice", "")),
-        }
+        if colon
+    }
+    organizer = event.get("ORGANIZER")
+    named = str(organizer.params.get("CN") or organizer) if organizer is not None else said.get("owner", "")
+    start, end, lasts = (event.get(name) for name in ("DTSTART", "DTEND", "DURATION"))
+    repeat, gone = event.get("RRULE"), event.get("EXDATE") or []
+    return {
+        "summary": str(event.get("SUMMARY", "")),
+        "start": start.dt if start is not None else None,
+        "end": end.dt if end is not None else None,
+        "duration": lasts.dt.total_seconds() / 60 if lasts is not None else None,
+        "repeat": repeat.to_ical().decode() if repeat is not None else "",
+        "except": [one.dt for part in (gone if isinstance(gone, list) else [gone]) for one in part.dts],
+        "owner": named.removeprefix("mailto:").removeprefix("MAILTO:"),
+        "approver": said.get("approver", ""),
+        "audience": [one.strip() for one in said.get("audience", "").split(",") if one.strip()],
+        "announced_at": said.get("announced") or None,
+        "notice": str(event.get("URL") or said.get("notice", "")),
+    }
