@@ -13,6 +13,7 @@ from typing import Any
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims import judge, of_target, policy, write
+from pytest_deploycheck.claims.cited import NothingToCite, cited
 from pytest_deploycheck.claims.envelope import Artifact, Envelope, Kind, Producer, Where
 from pytest_deploycheck.claims.read import read_one
 from pytest_deploycheck.claims.roles import ROLES, Roles
@@ -30,6 +31,12 @@ def add_parsers(commands: Any) -> None:
     attest.add_argument("--facts", type=Path, metavar="FILE", help="JSON or TOML: what the record reports")
     attest.add_argument(
         "--file", type=Path, action="append", default=[], metavar="FILE", help="a file that belongs to it"
+    )
+    attest.add_argument(
+        "--of",
+        type=Path,
+        metavar="EVIDENCE",
+        help="a run's evidence: the record cites the facts that it is about by their digest",
     )
     attest.set_defaults(run=_attest)
 
@@ -58,6 +65,11 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _attest(options: argparse.Namespace) -> int:
     facts = facts_of(options.facts) if options.facts else {}
+    if options.of:
+        try:
+            facts = cited(options.item, options.of) | facts
+        except NothingToCite as why:
+            raise ClaimRefused(str(why)) from None
     return _make(options, write.kind_of(options.item, facts), facts, options.file)
 
 

@@ -52,8 +52,8 @@ class UpkeepFacts:
 
     go_live_at, start: ISO 8601, empty where no go-live is fixed.  coverage: required job -> share of the slots of
     `slot_s` that have samples of it.  requests, errors: counted within the window, None where nobody counts them.
-    run_every_s: the schedule.  runs, interrupted: in the ledger within the window.  missed: runs that were due and
-    are not there.  longest_run_gap_s, gap_at: between two runs.  broken: where the ledger's chain does not hold.
+    run_every_s: the schedule.  due: runs within the window by it.  runs, interrupted: in the ledger.  missed: runs that
+    were due and are not there.  longest_run_gap_s, gap_at: between two runs.  broken: where the ledger's chain does not hold.
     ledger_problem: why there is no ledger to read.
     """
 
@@ -66,6 +66,7 @@ class UpkeepFacts:
     alerts: tuple[Firing, ...]
     silences: tuple[Silence, ...]
     run_every_s: float
+    due: float
     runs: int
     interrupted: int
     missed: int
@@ -76,8 +77,10 @@ class UpkeepFacts:
 
     @property
     def runs_share(self) -> float:
-        """Runs per run that was due."""
-        return self.runs / (self.runs + self.missed) if self.runs else 0.0
+        """Share of the runs that were due; more often than that does not make up for a hole."""
+        if not self.runs or not self.due:
+            return 0.0
+        return max(0.0, 1 - self.missed / self.due)
 
 
 @probe(
@@ -108,6 +111,7 @@ def upkeep(target: Target, connect: Connections) -> UpkeepFacts:
         alerts=tuple(_alerts(prom, target, start, now)) if open_ else (),
         silences=tuple(_silences(target, connect)),
         run_every_s=every,
+        due=round(window / every, 2) if every else 0.0,
         runs=len(runs),
         interrupted=interrupted,
         missed=missed,

@@ -121,7 +121,7 @@ def test_monitoring_runs(upkeep_facts: UpkeepFacts, limits: Limits, now: datetim
         unproven(Reason.NO_CONFIG, facts.ledger_problem)
     assert not facts.broken, f"the ledger is broken at {facts.broken}"
     assert facts.runs_share >= limits.upkeep_runs_min, (
-        f"{facts.runs} complete runs since {facts.start}, {facts.missed} are missing "
+        f"{facts.missed} of {facts.due:.0f} runs that were due since {facts.start} are missing "
         f"({facts.interrupted} were interrupted); no run for {facts.longest_run_gap_s / 3600:.0f} h from {facts.gap_at} on"
     )
 

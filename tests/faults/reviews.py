@@ -132,7 +132,6 @@ for item, name, change, becomes in (
     (AUDIT, "nobody looked at keys", lambda values: values["facts"]["scope"].remove("secrets"), Verdict.FAILED),
     (AUDIT, "over a run that nobody made", facts(run="none"), Verdict.FAILED),
     (AUDIT, "the evidence is another one", facts(facts_digest="7" * 64), Verdict.FAILED),
-    (AUDIT, "over a run of days before", signed_at(days=4), Verdict.FAILED),
     (AUDIT, "nothing with it", lambda values: values["artifacts"].clear(), Verdict.FAILED),
     (MONITORING, "the note is over a run that nobody made", facts(run="none"), Verdict.FAILED),
     (MONITORING, "the note names no resource", facts(capacity=[]), Verdict.FAILED),
@@ -211,6 +210,14 @@ fault(PERF, "two weeks with the same facts", probes=LOOKED, needs=NEEDS, lived=T
 fault(AUDIT, "a copy of the audit before", probes=LOOKED, needs=NEEDS, lived=True)(
     lambda demo: another(demo, AUDIT, hours=2, copy=True)
 )
+fault(
+    AUDIT,
+    "over a run of long before",
+    probes=LOOKED,
+    needs=NEEDS,
+    limits={"audit_run_max_d": 0.02},
+    lived=True,
+)(said(AUDIT, facts()))
 fault(
     PERF,
     "two weeks were skipped",
@@ -316,7 +323,7 @@ def alert(name: str, start_h: float, end_h: float, *, every: int = 1) -> Callabl
 
 fault(
     MONITORING,
-    "an alert fired for ten days",
+    "an alert fired for days on end",
     probes=("upkeep",),
     needs=NEEDS,
     limits={"upkeep_window_d": 30, "upkeep_alert_max_d": 5},
