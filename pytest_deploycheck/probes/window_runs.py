@@ -72,7 +72,7 @@ class WindowRunsFacts:
         return {one.item: one for one in self.items}[item]
 
 
-@probe(facts=WindowRunsFacts, deadline=15, uses={"files": "read"}, safety="S0")
+@probe(facts=WindowRunsFacts, deadline=30, uses={"files": "read"}, safety="S0")
 def window_runs(target: Target, connect: Connections) -> WindowRunsFacts:
     """Read the ledger for the runs since go-live."""
     if not target.ledger.path:
