@@ -25,8 +25,9 @@ CHAIN = "rollback.triggers.chain"
 BUGS = "rollback.triggers.bugs"
 VULNS = "post_deploy.security.vulns"
 NEEDS = ("prometheus", "alertmanager", "exporters", "triggers", "people")
-# An administrator's event that another fault caused is counted for an hour by the alert on it.
-THEME = (RULES, CHAIN)
+# An administrator's event that another fault caused is counted for an hour by the alert on it; a runbook of an alert that
+# is gone is one too many.
+THEME = (RULES, CHAIN, "operations.documentation.runbooks")
 Changes = tuple[tuple[str, str], ...]
 Injection = Callable[[Deployment], AbstractContextManager[None]]
 

@@ -327,17 +327,17 @@ def journey_fails(demo: Deployment) -> Iterator[None]:
 
 
 @fault(
-    BUGS, "nobody journeys any more", probes=("journeys",), needs=NEEDS, limits={"journey_interval_max_s": 7}
+    BUGS, "nobody journeys any more", probes=("journeys",), needs=NEEDS, limits={"journey_interval_max_s": 3}
 )
 @contextmanager
 def journeys_stopped(demo: Deployment) -> Iterator[None]:
     """Stop the runner; its last results stay, and are well."""
-    standins.switch(demo.world, "journeys", stopped=True)
+    standins.switch(demo.world, "journeys", every_s=0.2, stopped=True)
     try:
-        time.sleep(7.5)
+        time.sleep(3.5)
         yield
     finally:
-        standins.switch(demo.world, "journeys", stopped=None)
+        standins.switch(demo.world, "journeys", every_s=None, stopped=None)
 
 
 @fault(BUGS, "a journey that nobody makes", probes=("journeys",), needs=NEEDS)
