@@ -13,9 +13,9 @@ SECTIONS = (
     "trigger|when|symptom|alert",
     "impact|effect|severity",
     "step|procedure|action|what to do|mitigation",
-    "verif|check that|confirm",
+    "verification|verif|check that|confirm",
     "rollback|roll back|undo|back out|revert",
-    "escalat",
+    "escalation|escalat",
     "owner|maintain|responsib",
 )
 """What a runbook must have; alternatives are separated by `|`."""
