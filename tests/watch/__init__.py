@@ -1,0 +1,1 @@
+"""Scheduled runs against a deployment that has lived."""
