@@ -34,7 +34,7 @@ REVIEWED = ("people",)
 
 for item, name, inject, also in (
     (DEPLOY, "compose changed after the guide", changed(compose=('"80:80", ', "")), ()),
-    (DEPLOY, "a variable was renamed", changed(template=("JWT_SECRET=", "TOKEN_SECRET=")), (RUNBOOKS,)),
+    (DEPLOY, "a variable was renamed", changed(template=("JWT_SECRET=", "TOKEN_SECRET=")), (RUNBOOKS, UPDATES)),
     (DEPLOY, "a service was renamed", changed(compose=("  token-api:\n", "  api:\n")), (RUNBOOKS,)),
     (DEPLOY, "the guide is gone", changed(deploy=None), ()),
     (DEPLOY, "nobody says how to go back", changed(deploy=("## Rollback", "## Thanks")), ()),
