@@ -64,19 +64,19 @@ def manifest(world: World) -> dict[str, Any]:
         "version": VERSION,
         "commit": commit,
         "images": digests,
-        "config_sha256": config_sha256(),
+        "config_sha256": config_sha256(world),
         "schema": [SCHEMA],
         "contract": deploy.token_address(world),
     }
 
 
-def config_sha256() -> str:
-    """Return the digest of the edge's configuration as it is released: the same in both releases."""
-    folder = Path(__file__).parent / "config"
+def config_sha256(world: World) -> str:
+    """Return the digest of the edge's configuration as it lies there: the same in both releases."""
+    folder = world.dir / "nginx"
     return hashlib.sha256(b"".join((folder / name).read_bytes() for name in _CONFIG)).hexdigest()
 
 
-_CONFIG = ("nginx.conf", "nginx_headers.conf", "nginx_problems.conf")
+_CONFIG = ("nginx.conf", "headers.conf", "problems.conf")
 
 
 def target_sections(world: World) -> dict[str, dict[str, Any]]:
@@ -146,7 +146,7 @@ def snapshot(world: World) -> dict[str, Any]:
         shutil.copyfile(world.path("nginx", "nginx.conf"), folder / "nginx.conf")
         contents = {
             "images": images.digests(world),
-            "config": {"sha256": config_sha256()},
+            "config": {"sha256": config_sha256(world)},
             "contract": {"address": deploy.token_address(world), "block": block},
             "release": vars(world.release),
             "begun": begun.isoformat(),
@@ -172,10 +172,10 @@ def snapshot(world: World) -> dict[str, Any]:
 
 def previous(world: World) -> dict[str, Any]:
     """Start the release before: its commit, and no page, which it did not have yet."""
-    before = manifest(world)
+    before = json.loads(world.path("rollback", "previous.json").read_text())
     web.script(world).unlink(missing_ok=True)
     restart(world, before["version"], before["commit"])
-    return {"images": before["images"], "config_sha256": before["config_sha256"]}
+    return {"images": before["images"], "config_sha256": config_sha256(world)}
 
 
 def forward(world: World) -> None:

@@ -166,7 +166,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("reports", ("apps",), module="reports", required=False),
     Unit("triggers", ("standins",), module="triggers", required=False),
     Unit("backup", ("schema",), module="backup", required=False),
-    Unit("rollback", ("contract",), module="rollback", required=False),
+    Unit("rollback", ("contract", "nginx"), module="rollback", required=False),
     Unit("people", ("contract", "reports", "schema", "rollback"), module="people", required=False),
     Unit("recovery", ("backup", "people", "repository"), module="recovery", required=False),
     Unit("final", ("prometheus", "alertmanager"), module="final", required=False),

@@ -308,9 +308,11 @@ class Look:
     ) -> list[dict[str, Any]]:
         """Ask the database on a connection of its own: in a drill databases come and go.
 
-        admin: as the role that may see more, where the target file names one.
+        admin: as the role that may see more, where the target file names one.  Without a database there are no rows.
         """
-        more = admin and self.target.db is not None and self.target.db.admin_dsn is not None
+        if self.target.db is None:
+            return []
+        more = admin and self.target.db.admin_dsn is not None
         client = self.connect.sql("db_admin" if more else "db")
         try:
             return client.rows(statement, values)

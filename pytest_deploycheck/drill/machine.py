@@ -16,10 +16,11 @@ from pytest_deploycheck.drill.commands import Commands, Permit, Refused, start_o
 from pytest_deploycheck.drill.ending import bring_back, conclude
 from pytest_deploycheck.drill.journal import SUFFIX, Journal
 from pytest_deploycheck.drill.look import Look
+from pytest_deploycheck.drill.manifest import manifest, present
 from pytest_deploycheck.drill.outage import Prober
 from pytest_deploycheck.drill.record import STEPS as ORDER
 from pytest_deploycheck.drill.record import DrillRecord, Manifest
-from pytest_deploycheck.drill.state import Drill, Facts, StepFailed, manifest, present
+from pytest_deploycheck.drill.state import Drill, Facts, StepFailed
 from pytest_deploycheck.drill.steps import STEPS, Seen
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.record import digest

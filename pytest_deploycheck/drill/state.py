@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck import safe_json
 from pytest_deploycheck.drill.commands import Commands, Ran, end_leftover
 from pytest_deploycheck.drill.journal import Journal
 from pytest_deploycheck.drill.look import Look
@@ -110,29 +109,6 @@ class Drill:
         process = self.journal.last("process")
         if process is not None and end_leftover(int(process["pid"]), str(process["start"])):
             self.journal.write("note", text=f"the command of {process['step']} still ran, and was ended")
-
-
-def manifest(target: Target) -> Manifest:
-    """Read the manifest of the release before; ValueError says what is wrong with it."""
-    name = target.rollback.manifest
-    if not name:
-        raise ValueError(f"no rollback.manifest in {target.path.name}; add it")
-    try:
-        return Manifest.model_validate(safe_json.loads(target.file(name).read_bytes()))
-    except OSError as error:
-        raise ValueError(f"rollback.manifest {name} cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"rollback.manifest {name}: {' '.join(str(error).split())[:160]}") from None
-
-
-def present(target: Target) -> Manifest:
-    """Return the release that the target file says runs."""
-    return Manifest(
-        version=target.release.version,
-        commit=target.release.commit,
-        images=dict(target.release.images),
-        contract=target.contract.address,
-    )
 
 
 def wait(until: Callable[[], bool], seconds: float, every_s: float = 0.2) -> float | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_deploycheck.drill import journal as journals
+from pytest_deploycheck.drill.manifest import manifest
 from pytest_deploycheck.drill.record import Manifest
-from pytest_deploycheck.drill.state import manifest
 from pytest_deploycheck.observe import CannotLook, Dead, Reads, probe
 from pytest_deploycheck.rules import nginx
 from pytest_deploycheck.target import Target
