@@ -214,6 +214,7 @@ fault(
     AUDIT,
     "over a run of long before",
     probes=LOOKED,
+    also=(MONITORING,),
     needs=NEEDS,
     limits={"audit_run_max_d": 0.02},
     lived=True,
