@@ -59,3 +59,20 @@ class Span:
     mark: str
     plot: Literal["span"] = "span"
     limit: str = ""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Stretches of time one under the other, e.g. the steps of a rehearsal and what users saw meanwhile.
+
+    `rows` are (label, first second, last second) from `start` (ISO 8601); `limit` is the second by which the last
+    of those named in `limited` must end.
+    """
+
+    title: str
+    start: str
+    rows: tuple[tuple[str, float, float], ...]
+    limit: float | None = None
+    limited: str = ""
+    plot: Literal["timeline"] = "timeline"
+    unit: str = "s"

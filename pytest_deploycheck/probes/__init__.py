@@ -41,6 +41,7 @@ from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.docker_steady import docker_steady
 from pytest_deploycheck.probes.docs import docs
 from pytest_deploycheck.probes.drill import drill
+from pytest_deploycheck.probes.drill_times import drill_times
 from pytest_deploycheck.probes.edge import edge
 from pytest_deploycheck.probes.env_file import env_file
 from pytest_deploycheck.probes.env_loaded import env_loaded
@@ -180,6 +181,7 @@ PROBES: tuple[Probe, ...] = (
     usage_totals,
     week_sheets,
     drill,
+    drill_times,
     ledger,
     alertmanager,
     rate_store,

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from pytest_deploycheck.reports import svg, words
 from pytest_deploycheck.reports.plot_limits import Limit, finite, limit_of, quantity, unit_of
+from pytest_deploycheck.reports.plot_timeline import timeline
 from pytest_deploycheck.reports.svg import WIDTH
 from pytest_deploycheck.reports.text import one_line
 
@@ -47,6 +48,7 @@ def figure(facts: Mapping[str, Any]) -> Figure | None:
         "bars": _bars,
         "series": _series,
         "span": _span,
+        "timeline": _timeline,
     }
     draw = drawers.get(str(facts.get("plot")))
     if draw is None:
@@ -218,6 +220,11 @@ def _span(facts: Mapping[str, Any]) -> Figure:
         late = f"{words.duration((mark - due).total_seconds())} too late" if mark > due else "in time"
         summary += f" Limit: before {words.moment(facts['limit'])}; {late}."
     return Figure(one_line(str(facts["title"])), summary, svg.drawing(46, parts))
+
+
+def _timeline(facts: Mapping[str, Any]) -> Figure:
+    title, summary, drawn, rows = timeline(facts)
+    return Figure(title, summary, drawn, ("", "begins after", "takes"), rows)
 
 
 def _in(unit: str) -> str:

@@ -12,6 +12,7 @@ from pytest_deploycheck.claims import drills
 from pytest_deploycheck.drill.record import STEPS, DrillRecord
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.drill import DrillFacts
+from pytest_deploycheck.probes.drill_times import DrillTimes
 from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
 
@@ -28,10 +29,17 @@ def newest(evidence: EvidenceFacts, facts: DrillFacts, limits: Limits, now: date
 
 @pytest.mark.checklist(ITEM, text=TEXT)
 def test_rehearsed(
-    evidence_facts: EvidenceFacts, drill_facts: DrillFacts, limits: Limits, now: datetime
+    evidence_facts: EvidenceFacts,
+    drill_facts: DrillFacts,
+    drill_times_facts: DrillTimes,
+    limits: Limits,
+    now: datetime,
 ) -> None:
     """All seven steps were done, in their order, none of them overlapping, in less time than was promised."""
     record = newest(evidence_facts, drill_facts, limits, now)
+    assert drill_times_facts.drill == record.id, (
+        f"what is drawn is {drill_times_facts.drill}, not {record.id}"
+    )
     names = tuple(step.name for step in record.steps)
     assert names == STEPS, f"{record.id} tells of the steps {', '.join(names)}"
     for step in record.steps:

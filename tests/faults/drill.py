@@ -18,6 +18,7 @@ STEPS = ("maintenance", "snapshot", "previous", "restore_db", "verify", "resume"
 ITEMS = {name: f"rollback.procedure.{name}" for name in STEPS}
 ALL = (DRILL, *ITEMS.values())
 NEEDS = ("people", "rollback")
+LOOK = ("evidence", "drill_times")
 Values = dict[str, Any]
 
 
@@ -156,7 +157,7 @@ for item, name, change, becomes in (
     fault(
         ITEMS[item],
         name,
-        probes=("evidence",),
+        probes=LOOK,
         needs=NEEDS,
         becomes=Verdict(becomes),
         also=look_alikes.get(name, ()),
@@ -173,14 +174,14 @@ for name, change, also, becomes in (
     ("migrations were made in another way", lambda facts: facts.update(migrations="alembic"), ALL, "unproven"),
     ("it is no record", lambda facts: facts.update(schema="deploycheck.drill/v0"), ALL, "unproven"),
 ):  # fmt: skip
-    fault(DRILL, name, probes=("evidence",), needs=NEEDS, also=also, becomes=Verdict(becomes))(said(change))
+    fault(DRILL, name, probes=LOOK, needs=NEEDS, also=also, becomes=Verdict(becomes))(said(change))
 
-fault(DRILL, "changed after it was signed", probes=("evidence",), needs=NEEDS, also=ALL)(
+fault(DRILL, "changed after it was signed", probes=LOOK, needs=NEEDS, also=ALL)(
     said(lambda facts: facts.update(rto_s=1.0), sign=False)
 )
 
 
-@fault(DRILL, "nobody signed one", probes=("evidence",), needs=NEEDS, also=ALL, becomes=Verdict.UNPROVEN)
+@fault(DRILL, "nobody signed one", probes=LOOK, needs=NEEDS, also=ALL, becomes=Verdict.UNPROVEN)
 @contextmanager
 def unsigned(demo: Deployment) -> Iterator[None]:
     """Take the drill's record away."""
@@ -293,9 +294,7 @@ for name, change, becomes in (
     ("it tells of another outage", lambda facts: facts["impact"].update(outage_s=1.0), "failed"),
     ("it does not say what set it off", lambda facts: facts.pop("trigger"), "unproven"),
 ):  # fmt: skip
-    fault(ACCOUNT, name, probes=("evidence",), needs=NEEDS, becomes=Verdict(becomes))(
-        said(change, item=ACCOUNT)
-    )
+    fault(ACCOUNT, name, probes=LOOK, needs=NEEDS, becomes=Verdict(becomes))(said(change, item=ACCOUNT))
 
 
 @fault(ACCOUNT, "a drill has no account", probes=("drill",), needs=NEEDS)
@@ -312,7 +311,7 @@ def no_account(demo: Deployment) -> Iterator[None]:
         path.unlink()
 
 
-@fault(ACCOUNT, "who led the drill did not sign", probes=("evidence",), needs=NEEDS)
+@fault(ACCOUNT, "who led the drill did not sign", probes=LOOK, needs=NEEDS)
 @contextmanager
 def one_signature(demo: Deployment) -> Iterator[None]:
     """Take the countersignature away."""
@@ -329,7 +328,7 @@ for name, change, becomes in (
     ("the data were not as expected", lambda facts: facts.update(as_expected=False), "failed"),
     ("a person looked in another drill", lambda facts: facts.update(drill="drill-1"), "unproven"),
 ):
-    fault(ITEMS["verify"], name, probes=("evidence",), needs=NEEDS, becomes=Verdict(becomes))(
+    fault(ITEMS["verify"], name, probes=LOOK, needs=NEEDS, becomes=Verdict(becomes))(
         said(change, item=ITEMS["verify"])
     )
 
