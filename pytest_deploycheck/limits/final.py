@@ -21,6 +21,9 @@ class FinalLimits(Numbers):
     slo_window_s: float = limit(1800, "s", "own: the worst of so long counts, besides the present value")
     slo_rate_s: float = limit(300, "s", "own: rates are taken over this")
     slo_min_span_s: float = limit(300, "s", "own: a shorter stretch says nothing")
+    slo_settle_s: float = limit(
+        120, "s", "own: right after a release, what is slow at first may be so for so long"
+    )
     slo_traffic_min_rps: float = limit(0.1, "requests/s", "own: an idle system is within every limit")
     slo_availability_min: float = limit(0.99, "ratio", "own: looks from outside that succeeded")
     slo_error_ratio_max: float = limit(0.01, "ratio", "own: requests answered with a server error")

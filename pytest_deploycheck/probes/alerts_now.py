@@ -14,6 +14,9 @@ from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
 
+DISCOVERY_S = 7.0
+"""After a reload Prometheus finds its Alertmanagers within five seconds."""
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -87,6 +90,7 @@ def alerts_now(target: Target, connect: Connections) -> AlertsNowFacts:
     ours = [_labels(one) for one in raised if _is(one, settings.watchdog) and one.get("state") == "firing"]
     theirs = [one for one in known if isinstance(one, Mapping) and _is(one, settings.watchdog)]
     ages = [now - at for one in theirs if (at := promql.moment(one.get("updatedAt")))]
+    linked = any(labels.items() <= _labels(one).items() for labels in ours for one in theirs)
     return AlertsNowFacts(
         severities=tuple(settings.critical_severities),
         known=tuple(_alerts(known, critical, now)),
@@ -95,11 +99,22 @@ def alerts_now(target: Target, connect: Connections) -> AlertsNowFacts:
         recent_s=window,
         watchdog=settings.watchdog,
         watchdog_fires=bool(ours),
-        watchdog_known=any(labels.items() <= _labels(one).items() for labels in ours for one in theirs),
+        watchdog_known=linked,
         watchdog_age_s=round(min(ages), 1) if ages else None,
-        active=len(prom.get("alertmanagers").get("activeAlertmanagers") or ()),
+        active=_active(prom, connect, patient=linked),
         groups=tuple(_groups(prom, now)),
     )
+
+
+def _active(prom: PromQL, connect: Connections, *, patient: bool) -> int:
+    """Count the Alertmanagers that Prometheus knows, which for some seconds after a reload are none."""
+    waited = 0.0
+    while True:
+        count = len(prom.get("alertmanagers").get("activeAlertmanagers") or ())
+        if count or not patient or waited >= DISCOVERY_S:
+            return count
+        connect.sleep(0.5)
+        waited += 0.5
 
 
 def _labels(alert: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import hashlib
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pytest_deploycheck.verdict import Reason
 
 FILES_MAX = 200
 FILE_MAX_BYTES = 2**22
+_KNOWN: dict[tuple[str, Path, str], tuple[bool, str]] = {}
 _NAME = re.compile(r'alertname\s*=~?\s*"((?:[^"\\]|\\.)*)"')
 _FIRING = re.compile(r'alertstate\s*=\s*"firing"')
 
@@ -88,9 +90,19 @@ def _fires(document: Mapping[str, Any]) -> Iterator[str]:
                 yield from _NAME.findall(expression)
 
 
+def _named(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the patterns of the rule files that a test names, relative to it."""
+    names = document.get("rule_files")
+    yield from (
+        name
+        for name in map(str, names if isinstance(names, list) else ())
+        if name and not name.startswith("/")
+    )
+
+
 def _rules(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name in document.get("rule_files") or ():
-        for file in sorted(path.parent.glob(str(name))) if not Path(str(name)).is_absolute() else ():
+    for name in _named(document):
+        for file in sorted(path.parent.glob(name)):
             for group in _maps((_document(file) or {}).get("groups")):
                 for rule in _maps(group.get("rules")):
                     if rule.get("alert"):
@@ -98,28 +110,41 @@ def _rules(path: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str]]
 
 
 def _run(files: list[Path], within_s: float) -> dict[Path, tuple[bool | None, str]]:
-    """Run promtool on all files at once; where that fails, on each by itself, so that it is known which one."""
+    """Run promtool on each file by itself, so that it is known which one fails."""
     tool = shutil.which("promtool")
     if tool is None:
         return dict.fromkeys(files, (None, "promtool is not installed here"))
+    ends = time.monotonic() + within_s
+    found: dict[Path, tuple[bool | None, str]] = {}
+    for file in files:
+        key = (tool, file, _content(file))
+        if key not in _KNOWN:
+            _KNOWN[key] = _test(tool, file, ends)
+        found[file] = _KNOWN[key]
+    return found
+
+
+def _content(file: Path) -> str:
+    """Return a digest of a test and of the rules that it is of: the outcome follows from these alone."""
+    parts = [
+        file,
+        *(path for name in _named(_document(file) or {}) for path in sorted(file.parent.glob(name))),
+    ]
+    return hashlib.sha256(b"\0".join(part.read_bytes() for part in parts)).hexdigest()
+
+
+def _test(tool: str, file: Path, ends: float) -> tuple[bool, str]:
     try:
-        if _test(tool, files, within_s)[0]:
-            return dict.fromkeys(files, (True, ""))
-        return {file: _test(tool, [file], within_s) for file in files}
+        done = subprocess.run(
+            [tool, "test", "rules", str(file)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=max(0.1, ends - time.monotonic()),
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired:
-        raise CannotLook(Reason.TIMEOUT, f"promtool was not done in {within_s:.0f} s") from None
-
-
-def _test(tool: str, files: list[Path], within_s: float) -> tuple[bool, str]:
-    done = subprocess.run(
-        [tool, "test", "rules", *map(str, files)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=within_s,
-        stdin=subprocess.DEVNULL,
-    )
-    return done.returncode == 0, " ".join((done.stderr or done.stdout).split())[
-        :300
-    ] if done.returncode else ""
+        raise CannotLook(Reason.TIMEOUT, f"promtool was not done with {file.name} in time") from None
+    said = " ".join((done.stderr or done.stdout).split())[:300]
+    return done.returncode == 0, said if done.returncode else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_deploycheck.observe import probe
@@ -13,6 +14,14 @@ from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 
 POINTS = 120
+COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+UPPER = ("<=", "<")
+"""Of these a greater value is a worse one."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,8 @@ def slo(target: Target, connect: Connections) -> SloFacts:
     start = max(now - limits.slo_window_s, released.timestamp() if released else 0.0)
     step = max((now - start) / POINTS, 1.0)
     table = rows(target, limits)
-    looked = [(row, *_look(prom, row, start, now, step)) for row in table]
+    settled = released.timestamp() + limits.slo_settle_s if released else 0.0
+    looked = [(row, *_look(prom, row, start, now, step, settled)) for row in table]
     line = next((found for row, found, _ in looked if row.name == RESPONSE_TIME), None)
     before = None
     row = next((row for row in table if row.name == RESPONSE_TIME), None)
@@ -85,26 +95,38 @@ def slo(target: Target, connect: Connections) -> SloFacts:
     )
 
 
-def _look(prom: PromQL, row: Row, start: float, now: float, step: float) -> tuple[Line | None, Indicator]:
-    worst: Callable[[list[float]], float] = max if row.op in ("<=", "<") else min
+def _look(
+    prom: PromQL, row: Row, start: float, now: float, step: float, settled: float
+) -> tuple[Line | None, Indicator]:
     try:
         at_once = prom.instant(row.expression, now)
         lines = prom.range(row.expression, start, now, step)
     except QueryRefused as error:
         return None, Indicator(row.name, row.expression, row.op, row.limit, None, None, 0, 0.0, error.message)
-    values = [value for line in lines for _, value in line.points]
     one = lines[0] if len(lines) == 1 else None
+    values = _settled(row, one, settled) if one else []
     return one, Indicator(
         name=row.name,
         expression=row.expression,
         op=row.op,
         limit=row.limit,
         now=_short(at_once[0].value) if len(at_once) == 1 else None,
-        worst=_short(worst(values)) if values else None,
+        worst=_short((max if row.op in UPPER else min)(values)) if values else None,
         series=max(len(at_once), len(lines)),
         span_s=round(one.points[-1][0] - one.points[0][0], 1) if one else 0.0,
         refused="",
     )
+
+
+def _settled(row: Row, line: Line, settled: float) -> list[float]:
+    """Return the values that count: what is beyond the limit at first, right after the release, is its start."""
+    begun = False
+    found = []
+    for at, value in line.points:
+        begun = begun or at > settled or COMPARE[row.op](value, row.limit)
+        if begun:
+            found.append(value)
+    return found
 
 
 def _range(prom: PromQL, row: Row, start: float, end: float, step: float) -> Line | None:

@@ -71,7 +71,7 @@ class SlowAlertsFacts:
 
 @probe(
     facts=SlowAlertsFacts,
-    deadline=60,
+    deadline=100,
     needs=("prom_gate", "am_gate"),
     uses={"prometheus": "GET", "alertmanager": "GET", "deadman": "GET", "files": "read"},
 )
@@ -94,7 +94,7 @@ def slow_alerts(target: Target, connect: Connections, rules_facts: RulesFacts) -
     tests = None
     if settings.tests_dir:
         connect.socket_allowed("files", "read", settings.tests_dir)
-        tests = rule_tests.read(target.file(settings.tests_dir), max(1.0, connect.remaining() / 2))
+        tests = rule_tests.read(target.file(settings.tests_dir), max(1.0, connect.remaining() - 10))
     status, ping = _deadman(target, connect)
     return SlowAlertsFacts(
         intents=intents,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import operator
-
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.slo import Indicator, SloFacts
+from pytest_deploycheck.probes.slo import COMPARE, Indicator, SloFacts
 from pytest_deploycheck.verdict import Reason
 
 PERF = "Performance metrics within acceptable ranges"
-COMPARE = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 
 
 @pytest.mark.checklist("go_live.final.perf", text=PERF)

@@ -69,7 +69,13 @@ def test_scans(
             assert not blocks(hit.level, dependencies.block_level), (
                 f"{audit.origin.file}: {hit.id} in {hit.package} ({hit.level})"
             )
+        for level, count in audit.audited.counted:
+            assert count == 0 or not blocks(level, dependencies.block_level), (
+                f"{audit.origin.file}: {count} vulnerabilities are {level}"
+            )
         _today(audit.origin, now, limits.final_code_scan_max_age_h)
+    for name, why in dependencies.unreadable:
+        unproven(Reason.UNPARSEABLE, f"{name}: {why}")
 
 
 def _of_release(origin: Origin, commit: str) -> None:

@@ -56,6 +56,12 @@ def test_deps_audited(dependencies_facts: DependenciesFacts, limits: Limits, now
     for audit in facts.audits:
         for hit in audit.audited.found:
             assert not blocks(hit.level, facts.block_level), f"{audit.origin.file}: {hit.id} in {hit.package}"
+        for level, count in audit.audited.counted:
+            assert count == 0 or not blocks(level, facts.block_level), (
+                f"{audit.origin.file}: {count} vulnerabilities are {level}"
+            )
+    for name, why in facts.unreadable:
+        unproven(Reason.UNPARSEABLE, f"{name}: {why}")
     for ecosystem in sorted({lock.ecosystem for lock in facts.locks or ()}):
         ages = [
             age
@@ -99,5 +105,5 @@ def test_deps_reach_production(
         if age_s is None:
             unproven(Reason.NO_EVIDENCE, f"{newest.origin.file} does not say when it was made")
         assert age_s <= limits.deps_base_max_age_d * 86_400, (
-            f"the image of {service} was built {age_s / 86_400:.0f} days ago; its base has been updated since"
+            f"{newest.origin.file}: the image of {service} was taken stock of {age_s / 86_400:.0f} days ago; build it anew"
         )

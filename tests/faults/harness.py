@@ -66,6 +66,15 @@ class Fault:
 
 
 FAULTS: list[Fault] = []
+UNIONS: Mapping[str, tuple[str, ...]] = {
+    "go_live.final.green": (
+        *("post_deploy.monitoring.grafana", "post_deploy.functional.health", "deploy.services.health"),
+        *("post_deploy.functional.db", "post_deploy.functional.chain", "post_deploy.functional.token"),
+    ),
+    "go_live.final.scans": ("deploy.code.scan", "deploy.code.deps", "post_deploy.security.vulns"),
+    "post_go_live.ongoing.deps": ("deploy.code.deps",),
+}
+"""Items that judge again, before users come and after, what other items are about: they may turn red with these."""
 
 
 def fault(
@@ -83,7 +92,9 @@ def fault(
 
     def register(inject: Inject) -> Inject:
         changed = tuple((limits or {}).items())
-        FAULTS.append(Fault(item, name, inject, probes, also, needs, changed, becomes, lived))
+        unions = [union for union, parts in UNIONS.items() if {item, *also} & set(parts)]
+        themes = tuple(dict.fromkeys((*also, *unions)))
+        FAULTS.append(Fault(item, name, inject, probes, themes, needs, changed, becomes, lived))
         return inject
 
     return register

@@ -93,6 +93,8 @@ def test_every_item_waits_for_a_gate_or_says_why_not() -> None:
         # The guide is read out of the code, or beside the target file.
         "operations.documentation.deploy",
         "deploy.code.scan",
+        "go_live.final.scans",
+        "post_go_live.ongoing.deps",
         "post_go_live.ongoing.sec_audit",
         "deploy.code.deps",
         "deploy.code.build",
