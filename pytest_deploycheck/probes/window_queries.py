@@ -49,13 +49,15 @@ def _usual(target: Target) -> dict[str, str]:
     metric, _, labels = section.latency_metric.partition("{")
     buckets = with_(f"{metric}_bucket{{{labels or '}'}", routes.group() if routes else "")
     host = section.host_selector
+    # As old as it was when it was read: a value that Prometheus carries through a gap of its own ages by itself.
+    age = f"timestamp({watch.head_time_metric}) - {watch.head_time_metric}"
     return {
         "requests": f"sum(rate({requests}[$step]))",
         "errors": f"sum({failed}) or 0 * sum({told})",
         "p95": f"histogram_quantile(0.95, sum by (le) (rate({buckets}[$step])))",
         "outside": "avg(avg_over_time(probe_success[$step]))",
         "rpc_errors": f"sum(rate({section.rpc_errors_metric}[$step]))",
-        "head_age": f"max_over_time((time() - max({watch.head_time_metric}))[$step:1m])",
+        "head_age": f"max_over_time((min({age}))[$step:1m])",
         "lag": f"max_over_time((max({watch.head_metric}) - max({section.indexer_metric}))[$step:1m])",
         "sent": f"sum(increase({watch.sent_metric}[$step]))",
         "failed": f"sum(increase({watch.failed_metric}[$step]))",

@@ -189,7 +189,7 @@ def entries(demo: Deployment, keep: Callable[[ledger.Entry, datetime], bool]) ->
     path = demo.world.dir / "ledger.jsonl"
     before = path.read_bytes()
     go_live = datetime.fromisoformat(demo.world.release.deployed_at)
-    head, lines = ledger.GENESIS, []
+    head, lines = ledger.GENESIS, list[str]()
     for entry in ledger.parse(before.split(b"\n")).entries:
         if keep(entry, go_live):
             values: dict[str, Any] = {**vars(entry), "n": len(lines) + 1, "prev": head}
