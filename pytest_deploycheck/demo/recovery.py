@@ -10,7 +10,6 @@ import hashlib
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from pytest_deploycheck.demo import accounts, backup, history, people, postgres, repository

@@ -10,10 +10,13 @@ from pytest_deploycheck.probes.alerts_now import alerts_now
 from pytest_deploycheck.probes.api_docs import api_docs
 from pytest_deploycheck.probes.api_keys import api_keys
 from pytest_deploycheck.probes.api_routes import api_routes
+from pytest_deploycheck.probes.archiver import archiver
 from pytest_deploycheck.probes.auth import auth
 from pytest_deploycheck.probes.authz import authz
 from pytest_deploycheck.probes.authz_writes import authz_writes
 from pytest_deploycheck.probes.backup import backup, backup_gate
+from pytest_deploycheck.probes.backup_age import backup_age
+from pytest_deploycheck.probes.backup_jobs import backup_jobs
 from pytest_deploycheck.probes.balance import balance
 from pytest_deploycheck.probes.books import books
 from pytest_deploycheck.probes.builds import builds
@@ -40,6 +43,7 @@ from pytest_deploycheck.probes.dns import dns
 from pytest_deploycheck.probes.docker import docker
 from pytest_deploycheck.probes.docker_steady import docker_steady
 from pytest_deploycheck.probes.docs import docs
+from pytest_deploycheck.probes.dr_plan import dr_plan
 from pytest_deploycheck.probes.drill import drill
 from pytest_deploycheck.probes.drill_times import drill_times
 from pytest_deploycheck.probes.edge import edge
@@ -168,18 +172,22 @@ PROBES: tuple[Probe, ...] = (
     balance,
     backup_gate,
     backup,
+    backup_jobs,
+    backup_age,
+    archiver,
+    dr_plan,
     evidence,
     migrations,
     communication,
-    mobile,
-    mobile_links,
-    mobile_store,
-    mobile_use,
     review_files,
     security_logs,
     upkeep,
     usage_totals,
     week_sheets,
+    mobile,
+    mobile_links,
+    mobile_store,
+    mobile_use,
     drill,
     drill_times,
     ledger,

@@ -39,7 +39,9 @@ class Repository:
 class BackupFacts:
     """All repositories and all backups in them, oldest first, and what the target file expects.
 
-    deploy_started_at: ISO 8601, empty where it is not given.  first_deploy: nothing was there before.
+    deploy_started_at, go_live_at: ISO 8601, empty where it is not given.  first_deploy: nothing was there before.
+    interval_h, rpo_h, rto_h, keep_d: what is promised, None where the target file does not say.  scope: (part, a word
+    of its backups).  elsewhere: (part, where it is safe).  sentinel_tables: what a restore must have compared.
     """
 
     tool: str
@@ -51,10 +53,23 @@ class BackupFacts:
     label: str
     deploy_started_at: str
     first_deploy: bool
+    go_live_at: str = ""
+    interval_h: float = 24
+    rpo_h: float | None = None
+    rto_h: float | None = None
+    keep_d: float | None = None
+    scope: tuple[tuple[str, str], ...] = ()
+    elsewhere: tuple[tuple[str, str], ...] = ()
+    sentinel_tables: tuple[str, ...] = ()
 
     def of(self, repo: str) -> tuple[Backup, ...]:
         """Return a repository's backups, oldest first."""
         return tuple(one for one in self.backups if one.repo == repo)
+
+    @property
+    def away(self) -> tuple[str, ...]:
+        """Return the names of the repositories on other machines."""
+        return tuple(repo.name for repo in self.repositories if repo.off_host)
 
 
 def _section(target: Target) -> BackupSection:
@@ -127,6 +142,14 @@ def backup(target: Target, connect: Connections) -> BackupFacts:
         label=section.label,
         deploy_started_at=started.isoformat() if started else "",
         first_deploy=target.release.first_deploy,
+        go_live_at=live.isoformat() if (live := target.release.go_live_at) else "",
+        interval_h=section.interval_h,
+        rpo_h=section.rpo_h,
+        rto_h=section.rto_h,
+        keep_d=section.keep_d,
+        scope=tuple(section.scope.items()),
+        elsewhere=tuple(section.kept_elsewhere.items()),
+        sentinel_tables=tuple(target.restore.sentinel_tables),
     )
 
 

@@ -20,7 +20,7 @@ class Backup:
 
     started_at, ended_at: ISO 8601, UTC.  error: its tool says that pages were damaged or files missing.
     size_bytes: of the database in it, None where the tool does not say.  cluster: system identifier of the
-    database, empty where nobody says.  tags: as given when it was made.
+    database, empty where nobody says.  tags: as given when it was made.  paths: what was put in, where it is told.
     """
 
     repo: str
@@ -32,6 +32,12 @@ class Backup:
     size_bytes: int | None
     cluster: str
     tags: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> datetime:
+        """When it was done."""
+        return datetime.fromisoformat(self.ended_at)
 
 
 def pgbackrest(
@@ -87,18 +93,19 @@ def restic(text: str, repo: str) -> Iterator[Backup]:
         raise BadCatalogue("restic snapshots is no list")
     for one in snapshots:
         tags = tuple(map(str, one.get("tags") or ()))
-        at = datetime.fromisoformat(_short(str(one["time"]))).astimezone(UTC).isoformat()
+        at = _utc(str(one["time"]))
         summary = one.get("summary") or {}
         yield Backup(
             repo=repo,
             label=str(one.get("short_id") or one["id"][:8]),
             kind="snapshot",
             started_at=at,
-            ended_at=str(summary.get("backup_end") or at),
+            ended_at=_utc(str(summary.get("backup_end") or at)),
             error=False,
             size_bytes=summary.get("total_bytes_processed"),
             cluster=next((tag.removeprefix("cluster-") for tag in tags if tag.startswith("cluster-")), ""),
             tags=tags,
+            paths=tuple(map(str, one.get("paths") or ())),
         )
 
 
@@ -112,6 +119,10 @@ def dumps(text: str, repo: str) -> Iterator[Backup]:
             digits = cluster[: len(cluster) - len(cluster.lstrip("0123456789"))]
             at = _epoch(int(words[5]))
             yield Backup(repo, name, "dump", at, at, words[4] == "0", int(words[4]), digits, ())
+
+
+def _utc(text: str) -> str:
+    return datetime.fromisoformat(_short(text)).astimezone(UTC).isoformat()
 
 
 def _short(text: str) -> str:

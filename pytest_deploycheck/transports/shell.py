@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead
-from pytest_deploycheck.transports import cert_files, compose
+from pytest_deploycheck.transports import backup_cron, cert_files, compose
 from pytest_deploycheck.transports.processes import Processes, TooMuch
 from pytest_deploycheck.transports.ssh import CONNECT_TIMEOUT_S, Multiplexer, explain
 from pytest_deploycheck.verdict import Reason
@@ -64,6 +64,7 @@ READS = tuple(
 )
 COMPOSED = frozenset(
     {
+        backup_cron.CRON,
         "stat --format='%Y' $(nginx -T 2>/dev/null | sed -n 's/^# configuration file \\(.*\\):$/\\1/p')",
         "docker inspect $(docker ps --all --quiet --no-trunc)",
         "docker inspect --format '{{.Id}} {{.RestartCount}} {{json .State}}' $(docker ps --all --quiet --no-trunc)",

@@ -90,6 +90,9 @@ def test_every_item_waits_for_a_gate_or_says_why_not() -> None:
     assert free <= signed | {
         # A record of a drill, a manifest and a registry; the server is looked at where there is one.
         "operations.maintenance.rollback",
+        # Records of exercises, and the files that go with them.
+        "operations.backup.recovery",
+        "post_go_live.ongoing.dr_test",
         # The guide is read out of the code, or beside the target file.
         "operations.documentation.deploy",
         "deploy.code.scan",
