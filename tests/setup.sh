@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 
 packages="prometheus prometheus-alertmanager prometheus-node-exporter prometheus-blackbox-exporter
 prometheus-postgres-exporter prometheus-redis-exporter chromium openssh-client containerd runc iproute2 iptables
-postgresql-15 redis-server openssh-server pebble certbot caddy knot bind9 unbound nftables"
+postgresql-15 redis-server openssh-server pebble certbot caddy knot bind9 unbound nftables
+aapt android-framework-res apksigner"
 missing=""
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"
@@ -45,5 +46,13 @@ for folder in tests/reports/browser tests/demo/node; do
     (cd "$folder" && npm install --no-package-lock --no-audit --no-fund --silent)
   fi
 done
+
+# An app that others built and signed, to read beside our own.
+if [ ! -e .tools/apps/settings_apk-debug.apk ]; then
+  echo "Fetching an Android app from io.appium.settings …"
+  mkdir -p .tools/apps
+  (cd .tools/apps && tar -xzf "$(npm pack --silent io.appium.settings@8.0.10)" --strip-components=2 package/apks)
+  rm -f .tools/apps/*.tgz
+fi
 
 tests/docker.sh

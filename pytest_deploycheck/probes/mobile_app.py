@@ -14,9 +14,10 @@ from pytest_deploycheck.probes.mobile_archive import AppError, Archive
 from pytest_deploycheck.probes.mobile_axml import Element, Reference, Table, Value
 from pytest_deploycheck.probes.mobile_hermes import of_hermes
 from pytest_deploycheck.probes.mobile_signer import Signed
-from pytest_deploycheck.probes.mobile_text import HERMES, SEPARATOR, Text, of_binary, of_dex
+from pytest_deploycheck.probes.mobile_text import HERMES, SEPARATOR, Text, of_dex, portions
 
 _PLIST_MAX = 4 * 2**20
+RIGHTS_TRIES, RIGHTS_MAX_BYTES = 200, 2**16
 _PICTURES = (
     ".png",
     ".jpg",
@@ -208,9 +209,17 @@ def _profile(app: App, rights: dict[str, Any]) -> None:
 
 def _entitlements(app: App, program: bytes) -> None:
     """Read the rights that are signed into the program: a property list within its code signature."""
-    for found in re.finditer(rb"<\?xml(?:(?!<\?xml).){0,65536}?</plist>", program, re.DOTALL):
+    end = 0
+    for _ in range(RIGHTS_TRIES):
+        start = program.find(b"<?xml", end)
+        if start < 0:
+            return
+        end = program.find(b"</plist>", start, start + RIGHTS_MAX_BYTES) + 8
+        if end < 8:
+            end = start + 5
+            continue
         try:
-            rights = _plist(found[0], "the program's entitlements")
+            rights = _plist(program[start:end], "the program's entitlements")
         except AppError:
             continue
         if "application-identifier" not in rights and "com.apple.developer.team-identifier" not in rights:
@@ -254,18 +263,19 @@ def texts(archive: Archive) -> Iterator[Text]:
             yield Text(name, SEPARATOR.join(mobile_axml.words(data)))
         elif data[:6] == b"bplist":
             yield Text(name, SEPARATOR.join(_words(_plist(data, name))))
-        elif b"\0" in data[:4096]:
-            yield Text(name, of_binary(data), loose=True)
         else:
-            yield Text(name, data.decode("utf-8", "replace"))
+            yield from portions(name, data)
 
 
-def _words(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from (str(key), *_words(inner))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _words(inner)
-    elif isinstance(value, str):
-        yield value
+def _words(document: Any) -> Iterator[str]:
+    """Yield the strings of a property list, each container once: a binary one may hold itself."""
+    todo, seen = [document], set[int]()
+    while todo:
+        value = todo.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            if isinstance(value, dict):
+                yield from map(str, value)
+            todo += value.values() if isinstance(value, dict) else value

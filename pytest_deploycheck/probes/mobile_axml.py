@@ -88,7 +88,13 @@ def pool(data: bytes, start: int, end: int) -> list[str]:
         raise AppError(f"a string pool says that it has {count} strings")
     offsets = struct.unpack_from(f"<{count}L", data, start + header)
     read = _utf8 if flags & _UTF8 else _utf16
-    return [read(data, start + first + offset, end) for offset in offsets]
+    found, size = [], 0
+    for offset in offsets:
+        found.append(read(data, start + first + offset, end))
+        size += len(found[-1])
+        if size > 2 * (end - start):
+            raise AppError("the strings of a pool overlap, so that they are more than there is room for")
+    return found
 
 
 def _utf8(data: bytes, at: int, end: int) -> str:

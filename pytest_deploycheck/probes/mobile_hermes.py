@@ -45,7 +45,7 @@ def _strings(data: bytes, at: int, count: int, overflows: int, storage: int) -> 
         return None
     small = struct.unpack_from(f"<{count}L", data, at)
     large = [struct.unpack_from("<LL", data, wide + 8 * number) for number in range(overflows)]
-    found = []
+    found, total = [], 0
     for entry in small:
         utf16, offset, length = entry & 1, entry >> 1 & 0x7FFFFF, entry >> 24
         if length == 0xFF:
@@ -55,6 +55,9 @@ def _strings(data: bytes, at: int, count: int, overflows: int, storage: int) -> 
         size = 2 * length if utf16 else length
         if offset + size > storage:
             return None
-        raw = data[start + offset : start + offset + min(size, 2**20)]
+        total += size
+        if total > 2 * len(data):
+            raise AppError("the strings of Hermes bytecode are more than there is room for")
+        raw = data[start + offset : start + offset + size]
         found.append(raw.decode("utf-16-le" if utf16 else "latin-1", "replace"))
     return found

@@ -17,6 +17,7 @@ from pytest_deploycheck.probes.mobile_archive import AppError, Archive
 MAGIC = b"APK Sig Block 42"
 V2, V3, V31 = 0x7109871A, 0xF05368C0, 0x1B93AD61
 BLOCK_MAX_BYTES = 16 * 2**20
+PARTS_MAX = 100
 CHUNK = 2**20
 _ALGORITHMS = {
     0x0101: ("pss", "sha256"),
@@ -107,10 +108,16 @@ def _one(data: bytes) -> bytes:
 
 
 def _parts(data: bytes) -> Iterator[bytes]:
-    while data:
-        part = _one(data)
-        yield part
-        data = data[4 + len(part) :]
+    at = 0
+    for _ in range(PARTS_MAX):
+        if at >= len(data):
+            return
+        size = struct.unpack_from("<L", data, at)[0]
+        if at + 4 + size > len(data):
+            raise AppError("a part of the signature is longer than what it is in")
+        yield data[at + 4 : at + 4 + size]
+        at += 4 + size
+    raise AppError(f"the signature has more than {PARTS_MAX} parts")
 
 
 def _judge(

@@ -12,6 +12,7 @@ from pytest_deploycheck.probes.log_patterns import PATTERNS as SECRET_SHAPES
 from pytest_deploycheck.probes.mobile_archive import AppError
 
 STRING_MAX = 4096
+PORTION_BYTES, OVERLAP_BYTES = 8 * 2**20, 4096
 HERMES = bytes.fromhex("c61fbc03c103191f")
 _ASCII = re.compile(rb"[\x09\x20-\x7e]{6,}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){6,}")
@@ -84,7 +85,7 @@ def of_dex(data: bytes) -> str:
     count, start = struct.unpack_from("<LL", data, 0x38)
     if start + 4 * count > len(data):
         raise AppError("a dex file is cut off")
-    found = []
+    found, size = [], 0
     for at in struct.unpack_from(f"<{count}L", data, start):
         for _ in range(5):  # the length in UTF-16 units, a number of up to five bytes
             if at >= len(data):
@@ -94,7 +95,18 @@ def of_dex(data: bytes) -> str:
                 break
         end = data.find(b"\0", at, at + STRING_MAX)
         found.append(data[at : end if end >= 0 else at + STRING_MAX].decode("utf-8", "replace"))
+        size += len(found[-1])
+        if size > 2 * len(data):
+            raise AppError("the strings of a dex file overlap")
     return SEPARATOR.join(found)
+
+
+def portions(name: str, data: bytes) -> Iterator[Text]:
+    """Yield what a file says in portions that overlap, so that a large one needs no more memory than a small one."""
+    loose = b"\0" in data[:4096]
+    for at in range(0, max(len(data) - OVERLAP_BYTES, 1), PORTION_BYTES - OVERLAP_BYTES):
+        part = data[at : at + PORTION_BYTES]
+        yield Text(name, of_binary(part) if loose else part.decode("utf-8", "replace"), loose)
 
 
 def urls(text: Text) -> Iterator[tuple[str, str]]:
