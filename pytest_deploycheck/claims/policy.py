@@ -72,12 +72,7 @@ RECORDS: Mapping[str, tuple[str, ...]] = {
     "rollback.triggers.vuln": ("security",),
     "rollback.triggers.bugs": ("operations", "product"),
     "rollback.triggers.corruption": ("backend", "ci"),
-    "rollback.procedure.maintenance": ("devops",),
-    "rollback.procedure.snapshot": ("devops",),
-    "rollback.procedure.previous": ("devops",),
-    "rollback.procedure.restore_db": ("devops",),
-    "rollback.procedure.verify": ("devops",),
-    "rollback.procedure.resume": ("devops",),
+    "rollback.procedure.verify": ("devops", "qa"),
     "rollback.procedure.postmortem": ("techlead",),
 }
 """Roles whose signed record an item's check reads."""

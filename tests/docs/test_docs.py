@@ -39,7 +39,7 @@ def test_every_option_has_a_heading(pytestconfig: pytest.Config) -> None:
     text = (ROOT / "docs" / "options.md").read_text()
     source = (ROOT / "pytest_deploycheck" / "plugin.py").read_text()
     options = set(re.findall(r'"(--[a-z-]+)"', source))
-    assert len(options) == 8
+    assert len(options) == 10
     assert not [name for name in options if f"## {name}" not in text]
     for name in ("deploycheck_target", "deploycheck_checklist", "deploycheck_suites"):
         pytestconfig.getini(name)
