@@ -84,7 +84,7 @@ def tables(file: SignedFile, values: Any, key: str, *names: str) -> list[Mapping
     if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
         unproven(Reason.UNPARSEABLE, f"{file.name}: {key} is no list of tables")
     for one in values:
-        missing = [name for name in names if not one.get(name)]
+        missing = [name for name in names if one.get(name) in (None, "")]
         if missing:
             unproven(Reason.NO_EVIDENCE, f"{file.name}: an entry of {key} does not say {', '.join(missing)}")
     return list(values)

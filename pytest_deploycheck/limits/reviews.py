@@ -15,7 +15,9 @@ class ReviewLimits(Numbers):
     seclogs_outlier_factor: float = limit(3, "times", "own: over the median day, a day is an outlier")
     tuning_due_d: float = limit(14, "days", "own: after go-live, what real usage showed was acted on")
     tuning_findings_min: int = limit(5, "findings", "own: the top ones are handled, or all where fewer")
-    tuning_known_min: float = limit(0.5, "ratio", "own: of the statements named, and of those that take most time")
+    tuning_known_min: float = limit(
+        0.5, "ratio", "own: of the statements named, and of those that take most time"
+    )
     tuning_stats_min_d: float = limit(1, "days", "own: younger statistics do not tell what takes most time")
     tuning_compare_max_d: float = limit(14, "days", "own: so long the same statements are expected on top")
     review_weekly_d: float = limit(7, "days", "checklist: weekly")

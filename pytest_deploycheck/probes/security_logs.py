@@ -26,6 +26,8 @@ PATTERNS: Mapping[str, str] = {
     "attack strings": r"(?i)\.\./\.\./|/etc/passwd|union(?:\+|%20| )select|<script|%3Cscript|\$\{jndi:|/\.env\b|/wp-login",
 }
 """What is counted where the target file names nothing else."""
+SETTLED = timedelta(hours=1)
+"""So long after its end a day's lines are all there."""
 OURS = "deploycheck"
 """Requests of these checks say so in their client's name or their query."""
 
@@ -70,7 +72,7 @@ def security_logs(target: Target, connect: Connections) -> SecurityLogsFacts:
     assert section is not None  # its gate is open
     if start is None:
         return SecurityLogsFacts("", (), (), (), ())
-    past = min(DAYS[-1], int((connect.now() - start) / timedelta(days=1)))
+    past = min(DAYS[-1], int((connect.now() - start - SETTLED) / timedelta(days=1)))
     if past < DAYS[0]:
         return SecurityLogsFacts(start.isoformat(), (), (), (), ())
     client = loki.client(target, connect)

@@ -15,6 +15,8 @@ from pytest_deploycheck.transports import Connections
 
 WEEK_S = 7 * 86_400
 WEEKS_MAX = 13
+SETTLED = timedelta(minutes=15)
+"""So long after its end a week's samples are all there."""
 ITEM = "post_go_live.ongoing.perf_review"
 STATUS_LABELS = (
     "status",
@@ -37,6 +39,11 @@ class WeekSheetsFacts:
     weeks: int
     sheets: tuple[Sheet, ...]
 
+    @property
+    def first_over(self) -> datetime:
+        """When the first week was over."""
+        return datetime.fromisoformat(self.go_live_at) + timedelta(seconds=WEEK_S)
+
 
 @probe(facts=WeekSheetsFacts, deadline=60, needs=("prom_gate",), uses={"prometheus": "GET"})
 def week_sheets(target: Target, connect: Connections) -> WeekSheetsFacts:
@@ -44,7 +51,7 @@ def week_sheets(target: Target, connect: Connections) -> WeekSheetsFacts:
     start = target.release.go_live_at
     if start is None:
         return WeekSheetsFacts("", 0, ())
-    weeks = max(0, int((connect.now() - start).total_seconds() // WEEK_S))
+    weeks = max(0, int((connect.now() - start - SETTLED).total_seconds() // WEEK_S))
     found: list[Sheet] = []
     if weeks:
         prom = promql.client(target, connect)
