@@ -135,9 +135,7 @@ def _head(connection: psycopg.Connection[Any]) -> str:
         known = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
         if known and known[0]:
             statement = "SELECT coalesce(max({column}), '') FROM {table}".replace("{column}", column)
-            row = connection.execute(
-                sql.SQL(statement).format(table=sql.Identifier(table))  # type: ignore[arg-type]
-            ).fetchone()
+            row = connection.execute(sql.SQL(statement).format(table=sql.Identifier(table))).fetchone()
             return str(row[0]) if row else ""
     return ""
 

@@ -20,7 +20,7 @@ from tests.faults.tools import edited, signed_again
 STORAGE = "pre_deploy.infrastructure.backup_storage"
 BACKUP = "deploy.database.backup"
 MIGRATIONS = "deploy.database.migrations"
-BOTH = ("go_live.final.backups", "operations.backup.schedule")
+BOTH = ("go_live.final.backups", "operations.backup.schedule", "operations.backup.restore")
 NEEDS = ("backup", "server")
 
 
