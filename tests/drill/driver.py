@@ -6,7 +6,6 @@ MOMENT is before (its command was not run) or after (it did all, and that is not
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -42,22 +41,24 @@ def holding(
     return wrapped
 
 
-def main(path: Path, step: str = "", moment: str = "") -> None:
-    """Run the drill and print its record."""
+def drilled(path: Path, step: str = "", moment: str = "") -> dict[str, Any]:
+    """Run the drill and return its record."""
     target = load(path)
     moves = dict(steps.STEPS)
     if step:
         moves[step] = Move(moves[step].before, holding(moves[step].act, moment, path.with_name("held")))
+    wire = Wire(target, run_id="test")
     with patch.object(machine, "STEPS", moves):
         record = machine.drill(
             target,
             permit(target, asked=True),
-            Wire(target, run_id="test"),
+            wire,
             verified=lambda drill: {"exit_status": 0, "release": {"commit": drill.previous.commit}},
             say=lambda text: print(text, file=sys.stderr),
         )
-    print(json.dumps(record.to_json()))
+    wire.close()
+    return record.to_json()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    drilled(Path(sys.argv[1]), *sys.argv[2:])

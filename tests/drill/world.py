@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.drill.driver import drilled
+
 HERE = Path(__file__).parent
 NEW, OLD = "a" * 40, "b" * 40
 TARGET = """\
@@ -82,17 +84,11 @@ class World:
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start a drill."""
         command = [sys.executable, "-m", "tests.drill.driver", str(self.target), *words]
-        return subprocess.Popen(
-            command, cwd=HERE.parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen(command, cwd=HERE.parents[1], stderr=subprocess.PIPE, text=True)
 
     def drill(self) -> dict[str, Any]:
-        """Run a drill to its end, and return its record."""
-        process = self.start()
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == 0, err
-        record: dict[str, Any] = json.loads(out.splitlines()[-1])
-        return record
+        """Run a drill to its end in this process, and return its record."""
+        return drilled(self.target)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_deploycheck.plots import Bars, Histogram, Series, Span
+from pytest_deploycheck.plots import Bars, Histogram, Series, Span, Timeline
 from pytest_deploycheck.record import jsonable
 from pytest_deploycheck.reports.plots import Figure, figure
 from pytest_deploycheck.reports.svg import WIDTH, number
@@ -171,3 +171,26 @@ def test_every_drawing_stays_in_its_frame(
                 assert 0 <= float(x) <= float(x) + float(width) <= WIDTH + 0.2
             for ends in re.findall(r"M(-?[\d.]+) -?[\d.]+L(-?[\d.]+) ", svg):
                 assert all(-0.1 <= float(x) <= WIDTH + 0.1 for x in ends)
+
+
+def test_a_timeline_draws_stretches_to_scale_and_says_whether_the_limit_held() -> None:
+    """Each stretch begins where it does and is as long as it is; the table has both, the words the limit."""
+    rows = (("first", 0.0, 10.0), ("second", 10.0, 40.0))
+    made = drawn(Timeline("D", "2026-11-24T10:00:00Z", rows, limit=30.0, limited="second"))
+    assert made.rows == (("first", "0 s", "10 s"), ("second", "10 s", "30 s"))
+    found = re.findall(r'class="pb"[^>]* d="M([\d.]+) [\d.]+h([\d.]+)', str(made.svg))
+    (x1, w1), (x2, w2) = ((float(x), float(w)) for x, w in found)
+    assert w2 == pytest.approx(3 * w1, abs=0.3)
+    assert x2 == pytest.approx(x1 + w1, abs=0.3)
+    assert x2 + w2 <= WIDTH + 0.1
+    assert "too late" in made.summary
+    assert 'class="pl"' in made.svg
+    good = drawn(Timeline("D", "2026-11-24T10:00:00Z", rows, limit=1800.0, limited="second"))
+    assert "in time" in good.summary
+    assert 'class="pl"' not in good.svg, "a limit far beyond the drill would leave it a dot"
+
+
+def test_a_timeline_that_runs_backwards_is_not_drawn() -> None:
+    """Stretches that end before they begin, and none at all, are no plot."""
+    assert figure(jsonable(Timeline("D", "2026-11-24T10:00:00Z", (("a", 5.0, 1.0),)))) is None
+    assert figure(jsonable(Timeline("D", "2026-11-24T10:00:00Z", ()))) is None
