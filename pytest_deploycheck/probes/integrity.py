@@ -20,7 +20,7 @@ _FAILURES = (
     "FROM pg_stat_database ORDER BY 1"
 )
 _UNUSABLE = "SELECT indexrelid::regclass::text AS name FROM pg_index WHERE NOT indisvalid OR NOT indisready ORDER BY 1"
-_TRIES = 3
+_TRIES, _PAUSE_S = 4, 0.5
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,9 @@ def _supply(target: Target, connect: Connections, sql: Sql) -> Supply:
         raise CannotLook(
             Reason.NO_CONFIG, f"triggers.supply_sql needs contract.address in {target.path.name}"
         )
-    for _ in range(_TRIES):
+    for attempt in range(_TRIES):
+        if attempt:
+            connect.sleep(_PAUSE_S)
         found = _supply_once(target, connect, sql)
         if found.booked == found.on_chain:
             break

@@ -25,6 +25,7 @@ _INSERT = """
 INSERT INTO chain_events (tx_hash, log_index, kind, address, tokens, wei, block_number)
 VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
+_MOVE = "UPDATE indexer_cursor SET block_number = %s, updated_at = now() WHERE block_number = %s"
 # Joined with all events rather than the new ones: a transaction can be mined before its row has its hash.
 _SETTLE = (
     """
@@ -129,7 +130,10 @@ class Indexer(threading.Thread):
                         event.block_number,
                     ),
                 )
-            session.execute("UPDATE indexer_cursor SET block_number = %s, updated_at = now()", (last,))
+            # Where the index was emptied meanwhile, it begins anew; else what lies before would be missing for ever.
+            moved = session.execute(_MOVE, (last, cursor))
+            if moved.rowcount == 0:
+                raise psycopg.Rollback
             if not self._parts.switches.on("queue_stuck"):
                 self._settle(session)
 
