@@ -131,9 +131,6 @@ def _judge(
     v3: bool,
 ) -> None:
     """Add a signer, and whether what it signed is what the file holds."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
-
     data = _one(signer)
     rest = signer[4 + len(data) :][8 if v3 else 0 :]  # v3 says for which versions of Android it is
     signatures, key = _one(rest), _one(rest[4 + len(_one(rest)) :])
@@ -142,10 +139,7 @@ def _judge(
     if not certificates:
         raise AppError("the signature has no certificate")
     _add(found, certificates[0])
-    certificate = x509.load_der_x509_certificate(certificates[0])
-    same = certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    _, public, same = _certificate(certificates[0])
     if same != key:
         found.verified, found.problem = False, "the signature is by another key than the certificate's"
         return
@@ -159,7 +153,7 @@ def _judge(
         wanted = next(
             (_one(one[4:]) for one in _parts(digests) if struct.unpack_from("<L", one)[0] == number), b""
         )
-        if not _verifies(certificate.public_key(), kind, name, usable[number], data):
+        if not _verifies(public, kind, name, usable[number], data):
             found.verified, found.problem = False, "the signature is not the certificate's"
         elif content_digest(path, start, directory, name, check) != wanted:
             found.verified, found.problem = False, "the file was changed after it was signed"
@@ -233,18 +227,36 @@ def _old(found: Signed, archive: Archive) -> None:
     if found.certificates:
         return  # the newer schemes say who it is
     for name in blocks[:4]:
+        block = archive.read(name, 2**20)
         try:
-            for certificate in pkcs7.load_der_pkcs7_certificates(archive.read(name, 2**20))[:1]:
-                _add(found, certificate.public_bytes(serialization.Encoding.DER))
-        except ValueError as error:
-            raise AppError(f"{name}: not a signature: {error}") from None
+            certificates = pkcs7.load_der_pkcs7_certificates(block)[:1]
+        except Exception as error:  # as for a certificate
+            raise AppError(f"{name[:80]} is no signature: {type(error).__name__}") from None
+        for certificate in certificates:
+            _add(found, certificate.public_bytes(serialization.Encoding.DER))
+
+
+def _certificate(der: bytes) -> tuple[str, Any, bytes]:
+    """Return whose a certificate is, its key, and that key as DER."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        key = certificate.public_key()
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return (
+            certificate.subject.rfc4514_string()[:200],
+            key,
+            key.public_bytes(serialization.Encoding.DER, form),
+        )
+    except Exception as error:  # of a damaged one it raises whatever its readers stumble over
+        raise AppError(f"a signer's certificate cannot be read: {type(error).__name__}") from None
 
 
 def _add(found: Signed, der: bytes) -> None:
-    from cryptography import x509
-
     digest = hashlib.sha256(der).hexdigest()
-    subject = x509.load_der_x509_certificate(der).subject.rfc4514_string()[:200]
+    subject, _, _ = _certificate(der)
     if digest not in found.certificates:
         found.certificates.append(digest)
         found.subjects.append(subject)
