@@ -118,7 +118,7 @@ def review_files(target: Target, connect: Connections) -> ReviewFilesFacts:
     live = target.release.go_live_at
     return ReviewFilesFacts(
         go_live_at=live.isoformat() if live else "",
-        committed=tuple(_committed(git, folder, files)),
+        committed=tuple(committed(git, folder, files)),
         runs=tuple(_runs(target, connect, files)),
         clone=clone is not None,
         clone_at=clones.where(target),
@@ -127,7 +127,7 @@ def review_files(target: Target, connect: Connections) -> ReviewFilesFacts:
     )
 
 
-def _committed(git: Git, folder: Path, files: list[SignedFile]) -> Iterator[tuple[str, str]]:
+def committed(git: Git, folder: Path, files: list[SignedFile]) -> Iterator[tuple[str, str]]:
     """Yield when each file was first committed, by its author's clock, which rebasing leaves alone."""
     if not files or git.read(folder, "rev-parse", "--git-dir").status != 0:
         return
