@@ -16,7 +16,7 @@ from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
 
 SIZE_MAX_BYTES = 2**20
-PAST_D = 400
+PAST_D = 190
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,9 @@ def _person(key: str, entry: Mapping[str, Any], asked: Mapping[str, bool | None]
 
 def wrong(entry: Mapping[str, Any], key: str = "") -> Iterator[str]:
     """Yield what does not hold of an entry; no value is told."""
-    name, phone = str(entry.get("name", key)).strip(), str(entry.get("phone", "")).strip()
+    name, said = str(entry.get("name", key)).strip(), entry.get("phone", "")
+    # In YAML, +49… without quotes is a number, whose sign is lost.
+    phone = f"+{said}" if isinstance(said, int) else str(said).strip()
     plain = re.sub(r"[\s().-]", "", phone)
     if not name or _NOBODY.match(name) or placeholder(name):
         yield "has no real name"

@@ -54,7 +54,7 @@ def docs(target: Target, connect: Connections) -> DocsFacts:
             f"no [docs] in {target.path.name}; add deploy, runbook_dir, troubleshooting and updates",
         )
     library = docs_pages.Library(target, connect, released(target))
-    described = docs_pages.Described(library)
+    described = docs_pages.Described(library, section.known_variables)
 
     def read(path: str, required: tuple[str, ...] = ()) -> Document | None:
         if not path:

@@ -24,6 +24,19 @@ SIZE_MAX_BYTES = 2**20
 LINKS_MAX = 100
 PAGES_MAX = 200
 TEMPLATES = (".env.example", ".env.template", ".env.sample", ".env.dist", "env.example", ".env.production")
+OTHERS = (
+    *(
+        "Dockerfile*",
+        "*/Dockerfile*",
+        "Makefile",
+        "*.mk",
+        ".github/workflows/*",
+        ".gitlab-ci.yml",
+        "Jenkinsfile",
+    ),
+    *("scripts/*", "bin/*", "*.sh"),
+)
+"""Where variables of builds and tools are named."""
 COMPOSE = (
     "compose.y*ml",
     "compose.*.y*ml",
@@ -163,7 +176,8 @@ class Library:
 class Described:
     """What a repository has that documents speak of."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, known_variables: Iterable[str] = ()) -> None:
+        self._known_variables = tuple(known_variables)
         self.template = next(iter(library.matching(TEMPLATES)), "")
         self.compose = library.matching(COMPOSE)
         self.services = tuple(
@@ -171,9 +185,7 @@ class Described:
         )
         self._names = library.text(self.template) if self.template else ""
         self._others = "\n".join(library.text(path) for path in self.compose)
-        self._others += "\n".join(
-            library.text(path) for path in library.matching(("Dockerfile*", "*/Dockerfile*", "Makefile"))
-        )
+        self._others += "\n".join(library.text(path) for path in library.matching(OTHERS))
         self._paths = library.paths
 
     def drift(self, page: Page) -> tuple[tuple[str, str], ...]:
@@ -181,6 +193,7 @@ class Described:
         found = []
         if self.template:
             known = set(re.findall(r"[A-Z][A-Z0-9_]+", f"{self._names}\n{self._others}"))
+            known |= set(self._known_variables)
             found += [("variable", name) for name in doc_drift.variables(page) if name not in known]
         if self.services:
             named = doc_drift.services(page.commands)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
+from pytest_deploycheck.rules import openapi
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import SAFE_METHODS, Response
@@ -115,10 +116,12 @@ def _document(connect: Connections, path: str) -> tuple[Mapping[str, Any], str]:
 def _parsed(answer: Response, path: str) -> tuple[Mapping[str, Any], str]:
     if answer.status != 200:
         return {}, f"{path} answers {answer.status}"
-    try:
-        document = answer.json()
-    except CannotLook as why:
-        return {}, why.message
+    document: Any = openapi.document(answer.text)  # written as JSON or as YAML
+    if not document:
+        try:
+            document = answer.json()
+        except CannotLook as why:
+            return {}, why.message
     if not isinstance(document, Mapping) or not isinstance(document.get("paths"), Mapping):
         return {}, f"{path} is no OpenAPI document"
     return document, ""

@@ -171,7 +171,7 @@ def apt_automatic(settings: str, units: dict[str, dict[str, str]]) -> tuple[bool
     if values.get("APT::Periodic::Enable", "1") == "0":
         return False, "APT::Periodic::Enable is 0"
     if not re.search(
-        r'^Unattended-Upgrade::(?:Origins-Pattern|Allowed-Origins):: ".*security',
+        r'^Unattended-Upgrade::(?:Origins-Pattern|Allowed-Origins):: ".*(?:security|\b(?:o|origin)=\*)',
         settings,
         re.MULTILINE | re.IGNORECASE,
     ):

@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection, Iterable
+from itertools import pairwise
 
-from pytest_deploycheck.rules.markdown_docs import Page
+from pytest_deploycheck.rules.markdown_docs import SHELLS, Page
 
-_VARIABLE = re.compile(r"(?<![\w-])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?![\w-])")
+_NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
+_SET = re.compile(rf"^\s*(?:export\s+|#\s*)?({_NAME})\s*[=:]", re.MULTILINE)
+_USED = re.compile(rf"\$\{{?({_NAME})\b")
+_ALONE = re.compile(rf"\$?\{{?({_NAME})\}}?(?:=.*)?")
 _ASSIGNED = re.compile(
     r"(?:^|[\s;(])(?:export\s+|read\s+(?:-\w+\s+)*)?([A-Z][A-Z0-9_]*)=|\bread\s+(?:-\w+\s+)*([A-Z_]+)"
 )
+_OF_TOOLS = re.compile(
+    r"(?:DOCKER|COMPOSE|BUILDKIT|GIT|SSH|CI|GITHUB|GITLAB|LC|XDG|RESTIC|PGBACKREST|KUBE|HELM)_"
+)
+"""Variables that programs of operations take, and no service."""
+_ELSEWHERE = frozenset("git kubectl oc helm ssh scp rsync gh glab aws gcloud az gsutil s3cmd".split())
+"""Programs whose arguments with slashes are branches, objects or paths of other machines."""
 _SPAN = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"(?:\./)?[\w@.+-]+(?:/[\w@.+-]+)*/?")
-_SCRIPTS = ("scripts", "script", "bin", "ops", "deploy", "tools", "hack", "docs", "ci")
+_SCRIPTS = ("scripts", "script", "bin")
 """Folders that a repository usually keeps its tools in: a path into one that is gone is a path that is gone."""
 _GLOBAL_VALUES = ("-f", "--file", "-p", "--project-name", "--env-file", "--profile", "--project-directory")
 _VALUES = frozenset(
@@ -29,19 +39,21 @@ _VERSION_KEYS = ("applies to", "applies_to", "applies-to", "version", "release",
 
 
 def variables(page: Page) -> tuple[str, ...]:
-    """Return the environment variables that a page names in code, without those that its own commands set."""
-    code = [block.text for block in page.code]
-    spans = [span for line in page.prose for span in _SPAN.findall(line)]
-    own = {one for text in code for pair in _ASSIGNED.findall(text) for one in pair if one}
-    # A block of KEY=value lines of a configuration file says what the file has, not what a shell sets.
-    own -= {
-        name
-        for block in page.code
-        if block.language in ("env", "dotenv", "ini", "properties", "")
-        for name in _VARIABLE.findall(block.text)
-    }
-    found = [name for text in (*code, *spans) for name in _VARIABLE.findall(text)]
-    return tuple(dict.fromkeys(name for name in found if name not in own))
+    """Return the environment variables of the service that a page names, without those that its own commands set.
+
+    They are named by a code span of their own (`NAME`, `NAME=value`), by `$NAME` in commands, and by lines
+    `NAME=value` of a block that is no shell's.
+    """
+    shell = [block.text for block in page.code if block.language in SHELLS]
+    files = [
+        block.text for block in page.code if block.language in ("env", "dotenv", "ini", "properties", "")
+    ]
+    spans = (span.strip() for line in page.prose for span in _SPAN.findall(line))
+    found = [match[1] for span in spans if (match := _ALONE.fullmatch(span)) is not None]
+    found += [name for text in shell for name in _USED.findall(text)]
+    found += [name for text in files for name in _SET.findall(text)]
+    own = {one for text in shell for pair in _ASSIGNED.findall(text) for one in pair if one}
+    return tuple(dict.fromkeys(name for name in found if name not in own and not _OF_TOOLS.match(name)))
 
 
 def services(commands: Iterable[str]) -> tuple[str, ...]:
@@ -61,6 +73,9 @@ def _services(words: list[str]) -> list[str]:
     elif words[:1] == ["docker-compose"]:
         rest = words[1:]
     else:
+        return []
+    # Another project's files, which are not in this repository.
+    if any(name in ("-f", "--file") and value.startswith(("/", "..", "~")) for name, value in pairwise(rest)):
         return []
     verb, rest = _bare(rest, _GLOBAL_VALUES)
     if verb in _MANY:
@@ -84,7 +99,7 @@ def paths(page: Page, known: Collection[str]) -> tuple[str, ...]:
     """Return the paths of the repository that a page's commands name and that are not there."""
     folders = {path.split("/", 1)[0] for path in known if "/" in path}
     missing = []
-    for word in (word for command in page.commands for word in _words(command)):
+    for word in (word for command in page.commands for word in _local(_words(command))):
         for text in (word, word.rpartition("=")[2]):
             if not _PATH.fullmatch(text) or text.startswith("../") or "/" not in text.strip("/"):
                 continue
@@ -94,6 +109,13 @@ def paths(page: Page, known: Collection[str]) -> tuple[str, ...]:
             if local and not exists(plain, known):
                 missing.append(plain)
     return tuple(dict.fromkeys(missing))
+
+
+def _local(words: list[str]) -> list[str]:
+    """Return a command's words where they may be paths of the repository."""
+    plain = words[1:] if words[:1] == ["sudo"] else words
+    images = plain[:1] == ["docker"] and plain[1:2] != ["compose"]
+    return [] if images or (plain and plain[0] in _ELSEWHERE) else plain
 
 
 def exists(path: str, known: Collection[str]) -> bool:

@@ -116,13 +116,25 @@ def servers(found: Mapping[str, Any], own: str) -> Iterator[str]:
     if isinstance(listed, list) and listed:
         for one in listed:
             if isinstance(one, Mapping):
-                yield urljoin(own, str(one.get("url", "")))[:300].rstrip("/")
+                yield urljoin(own, _with_defaults(one))[:300].rstrip("/")
         return
     if found.get("host"):
         scheme = next(iter(found.get("schemes") or ()), "https")
         yield f"{scheme}://{found['host']}{found.get('basePath') or ''}".rstrip("/")
     elif found:
         yield urljoin(own, "/").rstrip("/")
+
+
+def _with_defaults(server: Mapping[str, Any]) -> str:
+    """Return a server's URL with each variable's default in its place."""
+    variables = server.get("variables")
+    known = variables if isinstance(variables, Mapping) else {}
+
+    def default(slot: re.Match[str]) -> str:
+        entry = known.get(slot[0][1:-1])
+        return str(entry.get("default", "")) if isinstance(entry, Mapping) else ""
+
+    return re.sub(r"\{[^{}]+\}", default, str(server.get("url", "")))
 
 
 def schemes(found: Mapping[str, Any]) -> Iterator[str]:
@@ -158,6 +170,8 @@ def response_schema(found: Mapping[str, Any], name: str, status: int) -> Mapping
                 if "json" in str(kind) and isinstance(body, Mapping) and body.get("schema"):
                     schema = body["schema"]
                     return schema if isinstance(schema, Mapping) else None
+            if isinstance(answer.get("schema"), Mapping):  # Swagger 2
+                return dict(answer["schema"])
             if answer:
                 return None
     return None
@@ -183,7 +197,11 @@ def mismatch(found: Mapping[str, Any], schema: Mapping[str, Any], text: str) -> 
     except (ValueError, RecursionError):
         return "it is no JSON"
     # References start at the root of what the validator is given.
-    whole = {**schema, "components": found.get("components") or {}}
+    whole = {
+        **schema,
+        "components": found.get("components") or {},
+        "definitions": found.get("definitions") or {},
+    }
     kind = OAS30Validator if str(found.get("openapi", "")).startswith("3.0") else OAS31Validator
     try:
         error = next(iter(kind(whole).iter_errors(body)), None)

@@ -25,7 +25,8 @@ class DocsSection(Section):
     `required_headings`: of the deployment guide, alternatives separated by `|`.  `required_runbooks`: operation ->
     words of its runbook's heading; our own list when empty.  `runbooks_not_needed`: operation -> why not.
     `dependencies`: services of others that the troubleshooting guide must cover.  `link_bases`: addresses below which
-    links in documents are tried; no other host is asked.
+    links in documents are tried; no other host is asked.  `known_variables`: environment variables that documents name and
+    that are not in the template of the service.
     """
 
     deploy: str = ""
@@ -38,6 +39,7 @@ class DocsSection(Section):
     dependencies: list[str] = []
     updates: str = ""
     link_bases: list[HttpUrl] = []
+    known_variables: list[str] = []
 
 
 class ContactsSection(Section):

@@ -77,10 +77,42 @@ def test_a_fence_that_is_never_closed_hides_the_rest() -> None:
 def test_drift_is_what_a_page_names() -> None:
     """Variables in code, services of Compose's commands, paths into folders of the repository."""
     page = parse(PAGE)
-    assert set(doc_drift.variables(page)) == {"DATABASE_URL", "NOT_A_VARIABLE"}
+    assert doc_drift.variables(page) == ("DATABASE_URL",)
     assert doc_drift.services(page.commands) == ("api",)
     assert doc_drift.paths(page, ["compose.yaml", "app/main.py"]) == ("scripts/go.sh",)
     assert doc_drift.paths(page, ["scripts/go.sh"]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("`APP_KEY=x` and `${APP_URL}`, not APP_WORD, not `a APP_PHRASE`", ("APP_KEY", "APP_URL")),
+        ('```sh\nrun --url "$APP_URL" --flag NOT_THIS\n```', ("APP_URL",)),
+        ("```sh\nOWN_ID=$(date)\nread -r MY_NAME\necho $OWN_ID $MY_NAME\n```", ()),
+        ("```env\nAPP_KEY=x\n# APP_OLD=y\n```", ("APP_KEY", "APP_OLD")),
+        ("```sql\nSELECT CURRENT_DATE\n```", ()),
+        ("`DOCKER_HOST` and `GITHUB_TOKEN`", ()),
+    ],
+)
+def test_variables_are_named_as_such(text: str, names: tuple[str, ...]) -> None:
+    """By a code span of their own, by a dollar, by a line of a settings file; those of tools are none."""
+    assert doc_drift.variables(parse(text)) == names
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "git checkout bin/1.4",
+        "docker pull app/api",
+        "kubectl -n shop exec scripts/api -- ls",
+        "ssh server scripts/restart",
+        "curl https://a.example/scripts/x",
+        "cat /srv/scripts/x",
+    ],
+)
+def test_arguments_that_are_no_paths_here(command: str) -> None:
+    """Branches, images, objects, addresses, and paths of other machines."""
+    assert doc_drift.paths(parse(f"```sh\n{command}\n```"), ["app/main.py"]) == ()
 
 
 @pytest.mark.parametrize(
@@ -94,6 +126,7 @@ def test_drift_is_what_a_page_names() -> None:
         ("docker compose config", ()),
         ("docker compose up $SERVICE", ()),
         ("docker restart api", ()),
+        ("docker compose -f /srv/monitoring/compose.yml up -d grafana", ()),
     ],
 )
 def test_services_of_commands(command: str, services: tuple[str, ...]) -> None:

@@ -111,6 +111,12 @@ TIMER = {"apt-daily-upgrade.timer": {"ActiveState": "active"}}
         (SETTINGS.replace('Upgrade "1"', 'Upgrade "0"'), TIMER, False),
         (SETTINGS.replace('Lists "1"', 'Lists "0"'), TIMER, False),
         (SETTINGS.replace("-security", "-updates"), TIMER, False),
+        (
+            SETTINGS.replace("${distro_id}:${distro_codename}-security", "origin=Debian,label=Debian"),
+            TIMER,
+            False,
+        ),
+        (SETTINGS.replace("${distro_id}:${distro_codename}-security", "o=*"), TIMER, True),
         ("", TIMER, False),
     ],
 )
@@ -224,6 +230,25 @@ def test_openapi_documents() -> None:
     assert openapi.mismatch(SPEC, schema, '{"n": "secret"}') == "$.n: not as type says"
     assert openapi.mismatch(SPEC, schema, "<html>") == "it is no JSON"
     assert openapi.response_schema(SPEC, "GET /api/a/{id}", 404) is None
+
+
+def test_servers_with_variables_and_swagger_2() -> None:
+    """A variable's default is in its place; Swagger 2 has its schemas elsewhere."""
+    pytest.importorskip("openapi_schema_validator")
+    server = {"url": "https://{name}.a.example/", "variables": {"name": {"default": "api"}}}
+    assert tuple(openapi.servers({"openapi": "3.1.0", "servers": [server]}, "https://x/")) == (
+        "https://api.a.example",
+    )
+    old = {
+        "swagger": "2.0",
+        "basePath": "/v1",
+        "paths": {"/a": {"get": {"responses": {"200": {"schema": {"$ref": "#/definitions/A"}}}}}},
+        "definitions": {"A": {"type": "array"}},
+    }
+    schema = openapi.response_schema(old, "GET /v1/a", 200)
+    assert schema is not None
+    assert openapi.mismatch(old, schema, "[]") == ""
+    assert openapi.mismatch(old, schema, "{}") == "$: not as type says"
 
 
 def test_openapi_documents_that_are_none() -> None:
