@@ -32,12 +32,16 @@ class LockHistory:
 
 @dataclass(frozen=True)
 class LockHistoryFacts:
-    """Lock files of `branch` as the runner's clone knows it. head: its newest commit, committed at `head_at`."""
+    """Lock files of `branch` as the runner's clone knows it. head: its newest commit, committed at `head_at`.
+
+    shallow: the clone's history is cut off, so that its first commit seems to have changed everything.
+    """
 
     branch: str
     head: str
     head_at: str
     commit: str
+    shallow: bool
     locks: tuple[LockHistory, ...]
 
 
@@ -69,7 +73,8 @@ def lock_history(target: Target, connect: Connections) -> LockHistoryFacts:
         )
         for path, ecosystem in list(lock_files.find(paths).items())[:FILES_MAX]
     )
-    return LockHistoryFacts(branch, head, tip.committed_at(), commit, locks)
+    shallow = git.read(clone.path, "rev-parse", "--is-shallow-repository").text.strip() == "true"
+    return LockHistoryFacts(branch, head, tip.committed_at(), commit, shallow, locks)
 
 
 def _changed(tip: clones.Clone, path: str) -> str:

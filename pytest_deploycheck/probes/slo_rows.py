@@ -70,4 +70,4 @@ def _usual(target: Target, limits: Limits) -> Iterator[Row]:
             "<=",
             limits.slo_lag_max_blocks,
         )
-        yield Row("queue", "max(app_queue_depth)", "<=", limits.slo_queue_max)
+        yield Row("queue", f"max({target.slo.queue_metric})", "<=", limits.slo_queue_max)

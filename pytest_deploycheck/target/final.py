@@ -22,9 +22,10 @@ class SloSection(Section):
 
     Usual ones come from the metrics of `[prometheus]` and `[watch]` (see probes/slo_rows.py).  `table`: indicators
     by name, beside these or, by the same name, instead of them.  `leave_out`: usual ones that do not apply here,
-    each with the reason.
+    each with the reason.  `queue_metric`: entries that wait, by instance.
     """
 
+    queue_metric: str = "app_queue_depth"
     table: dict[str, SloRow] = {}
     leave_out: dict[str, str] = {}
 
