@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -140,10 +141,12 @@ class Commands:
 
 
 def start_of(pid: int) -> str:
-    """Return when a process started, in ticks since boot; empty when there is none."""
-    from pytest_deploycheck.demo.watchdog import start_time
-
-    return start_time(pid)
+    """Return when a process started, in ticks since boot; empty when there is none, or only its zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
 
 
 def end(pid: int) -> None:
