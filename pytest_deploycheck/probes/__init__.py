@@ -77,6 +77,7 @@ from pytest_deploycheck.probes.log_scan import log_scan
 from pytest_deploycheck.probes.migrations import migrations
 from pytest_deploycheck.probes.mobile import mobile
 from pytest_deploycheck.probes.mobile_links import mobile_links
+from pytest_deploycheck.probes.mobile_pins import mobile_pins
 from pytest_deploycheck.probes.mobile_store import mobile_store
 from pytest_deploycheck.probes.mobile_use import mobile_use
 from pytest_deploycheck.probes.operations import operations
@@ -186,6 +187,7 @@ PROBES: tuple[Probe, ...] = (
     week_sheets,
     mobile,
     mobile_links,
+    mobile_pins,
     mobile_store,
     mobile_use,
     drill,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 import itertools
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ class CertificateFacts:
     (subjectAltName; a common name does not count).  key: "RSA", "EC" or another algorithm's name, with
     key_bits.  signature_hash: of its signature, empty for Ed25519 and its like.  eku: its extended key
     usages, None without the extension.  scts: embedded signed certificate timestamps.  self_signed: issuer
-    and subject are the same.
+    and subject are the same.  spki_sha256: the digest of its key in base64, as apps pin it (RFC 7469, section 2.4).
     """
 
     subject: str
@@ -37,6 +39,7 @@ class CertificateFacts:
     eku: tuple[str, ...] | None
     scts: int
     self_signed: bool
+    spki_sha256: str = ""
 
 
 def read(der: bytes) -> CertificateFacts:
@@ -60,7 +63,16 @@ def read(der: bytes) -> CertificateFacts:
         eku=_eku(certificate),
         scts=_scts(certificate),
         self_signed=certificate.issuer == certificate.subject,
+        spki_sha256=_pin(certificate),
     )
+
+
+def _pin(certificate: x509.Certificate) -> str:
+    from cryptography.hazmat.primitives import serialization
+
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    key = certificate.public_key().public_bytes(serialization.Encoding.DER, form)
+    return base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 def in_order(chain: Sequence[CertificateFacts]) -> bool:

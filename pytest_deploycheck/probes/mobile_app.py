@@ -188,6 +188,15 @@ def _apple(name: str, archive: Archive) -> App:
         keys = ("NSExceptionAllowsInsecureHTTPLoads", "NSThirdPartyExceptionAllowsInsecureHTTPLoads")
         if isinstance(rules, dict) and any(rules.get(key) is True for key in keys):
             app.cleartext_hosts.append(str(host).lower())
+    pinned = security.get("NSPinnedDomains")
+    for host, rules in pinned.items() if isinstance(pinned, dict) else ():
+        rules = rules if isinstance(rules, dict) else {}
+        digests = []
+        for kind in ("NSPinnedCAIdentities", "NSPinnedLeafIdentities"):
+            entries = rules.get(kind)
+            for one in entries if isinstance(entries, list) else ():
+                digests.append(str(one.get("SPKI-SHA256-BASE64", "")) if isinstance(one, dict) else "")
+        app.pins.append((str(host).lower()[:253], tuple(digests), ""))
     profile = f"{folder}embedded.mobileprovision"
     rights: dict[str, Any] = {}
     if archive.has(profile):

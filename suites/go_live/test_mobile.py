@@ -7,6 +7,7 @@ import pytest
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.probes.mobile import AppFacts, MobileFacts
 from pytest_deploycheck.probes.mobile_links import APPLE, MobileLinksFacts
+from pytest_deploycheck.probes.mobile_pins import MobilePinsFacts
 from pytest_deploycheck.rules.app_versions import older
 from pytest_deploycheck.verdict import Reason
 
@@ -143,6 +144,26 @@ def _answer(status: int, location: str, why: str) -> str:
     if 300 <= status < 400:
         return f"redirects to {location}, which devices do not follow"
     return f"answers {status}" if status else why
+
+
+@pytest.mark.checklist(ENDPOINTS, text=TEXT)
+def test_endpoints_pins(mobile_facts: MobileFacts, mobile_pins_facts: MobilePinsFacts) -> None:
+    """Keys that an app pins, if any, are among those served, and one more of them waits for when these go."""
+    apps = _apps(mobile_facts)
+    assert mobile_pins_facts.apps == len(apps)
+    for one in mobile_pins_facts.hosts:
+        assert len(one.pinned) > 1, f"{one.file} pins one key of {one.host}: with that key the app is cut off"
+        for chain in one.served:
+            assert set(chain) & set(one.pinned), f"{one.file} pins keys of {one.host} that it does not serve"
+            assert set(one.pinned) - set(chain), (
+                f"{one.file} pins no key of {one.host} beside those that it serves"
+            )
+    for one in mobile_pins_facts.hosts:
+        if not one.served:
+            why = one.why or "not one of this target's TLS endpoints (tls.endpoints, target.domains)"
+            unproven(
+                Reason.NO_EVIDENCE, f"{one.file} pins keys of {one.host}, which could not be seen: {why}"
+            )
 
 
 @pytest.mark.checklist(ENDPOINTS, text=TEXT)

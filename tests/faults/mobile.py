@@ -217,6 +217,19 @@ for name, changes in APPLES:
     fault(ENDPOINTS, name, probes=APP, also=ALSO, needs=NEEDS)(apple(**changes))
 
 
+def pinned(*keys: str) -> dict[str, Any]:
+    """Return rules that pin keys of the public name."""
+    said = {"localhost": {"NSPinnedCAIdentities": [{"SPKI-SHA256-BASE64": key} for key in keys]}}
+    return {"info": {"NSAppTransportSecurity": {"NSPinnedDomains": said}}}
+
+
+for name, changes in (
+    ("it pins keys that nobody serves", pinned("A" * 43 + "=", "B" * 43 + "=")),
+    ("it pins one key", pinned("A" * 43 + "=")),
+):
+    fault(ENDPOINTS, name, probes=(*APP, "mobile_pins"), also=ALSO, needs=NEEDS)(apple(**changes))
+
+
 @fault(
     ENDPOINTS, "the released file is not there", probes=APP, also=ALSO, needs=NEEDS, becomes=Verdict.UNPROVEN
 )
