@@ -245,8 +245,8 @@ for name, change, becomes in (
     ("it does not say into what", lambda v: v["facts"].pop("scratch_identifier"), Verdict.UNPROVEN),
 ):
     # How long the restore took is held against the plan, too.
-    also = (FINAL, PLAN) if "duration" in name else (FINAL,)
-    fault(RESTORE, name, probes=("evidence",), also=also, needs=NEEDS, becomes=becomes)(said(RESTORE, change))
+    themes = (FINAL, PLAN) if "duration" in name else (FINAL,)
+    fault(RESTORE, name, probes=("evidence",), also=themes, needs=NEEDS, becomes=becomes)(said(RESTORE, change))
 fault(RESTORE, "changed after it was signed", probes=("evidence",), also=(FINAL, PLAN), needs=NEEDS)(
     said(RESTORE, table("users", "rows", 6), sign=False)
 )
