@@ -54,7 +54,7 @@ def test_trends(
         pending(
             closes, f"nobody has signed a review of the first week yet; it is due until {closes.isoformat()}"
         )
-    age = (now - opens) / timedelta(days=1) + 1
+    age = (now - window_facts.go_live) / timedelta(days=1) + 1
     file = newest(evidence_facts.files, TRENDS, now=now, max_age_d=age)
     assert opens <= file.produced <= closes, (
         f"{file.name} was signed at {file.produced_at}, not between {opens.isoformat()} and {closes.isoformat()}"
