@@ -38,7 +38,7 @@ class Armed:
 
     rules: how many are; the other fields are the first one's.  state: inactive, pending or firing.  dead: series
     for want of which it can never fire.  compares, windows_s: its criterion as loaded, None when its expression
-    cannot be parsed.  jobs: of the series that it looks at.  receivers: where a page of it goes, with how many
+    cannot be parsed.  ratios: of comparisons of shares, the number above which it fires and the windows.  jobs: of the series that it looks at.  receivers: where a page of it goes, with how many
     integrations; empty without a route.  text: name and expression.
     """
 
@@ -49,6 +49,7 @@ class Armed:
     dead: tuple[str, ...]
     severity: str
     compares: tuple[tuple[str, float], ...] | None
+    ratios: tuple[tuple[float, tuple[float, ...]], ...]
     windows_s: tuple[float, ...]
     for_s: float
     jobs: tuple[str, ...]
@@ -143,7 +144,7 @@ def _armed(
 ) -> Armed:
     named = [alert for alert in facts.alerts if alert.name == plan.alert]
     if not named:
-        return Armed(plan, 0, "", "", (), "", None, (), 0.0, (), (), plan.alert)
+        return Armed(plan, 0, "", "", (), "", None, (), (), 0.0, (), (), plan.alert)
     alert = named[0]
     tree = parse(alert.query)
     found: Criterion | None = criterion(tree, trees.get) if tree is not None else None
@@ -155,6 +156,7 @@ def _armed(
         dead=alert.dead,
         severity=alert.severity,
         compares=found.compares if found else None,
+        ratios=found.ratios if found else (),
         windows_s=found.windows_s if found else (),
         for_s=alert.for_s,
         jobs=_jobs(prom, alert, window_s) if plan.trigger == "chain" else (),

@@ -22,8 +22,8 @@ SIZE_MAX_BYTES = 2**20
 class Detector:
     """An alert that the plan relies on, and its criterion as written there.
 
-    operator, number: what is compared, None where the plan gives no comparison that can be read; `when` is its
-    text.  over_s: windows in seconds, None where the plan names none.  holds_s: how long before it fires, None
+    compares: what is compared, as (operator, number); empty where the plan gives no comparison, or one that cannot
+    be read; `when` is its text.  over_s: windows in seconds, None where the plan names none.  holds_s: how long before it fires, None
     where the plan does not say.  severity: the one that the alert must have; empty, one that pages somebody.
     """
 
@@ -31,8 +31,7 @@ class Detector:
     alert: str
     severity: str
     when: str
-    operator: str
-    number: float | None
+    compares: tuple[tuple[str, float], ...]
     over_s: tuple[float, ...] | None
     holds_s: float | None
 
@@ -150,17 +149,17 @@ def _trigger(name: str, table: Mapping[str, Any]) -> Trigger:
 
 def detector(trigger: str, entry: Mapping[str, Any]) -> Detector:
     """Read one detector of the plan."""
-    when = str(entry.get("when", ""))
-    compared = comparison(when)
+    when = entry.get("when", "")
+    texts = [str(one) for one in when] if isinstance(when, list) else [str(when)]
+    compared = [found for text in texts if (found := comparison(text)) is not None]
     over, holds = entry.get("over"), entry.get("holds")
     listed = over if isinstance(over, list) else [over]
     return Detector(
         trigger=trigger,
         alert=str(entry.get("alert", "")),
         severity=str(entry.get("severity", "")),
-        when=when,
-        operator=compared[0] if compared else "",
-        number=compared[1] if compared else None,
+        when=" and ".join(texts),
+        compares=tuple(sorted(compared)) if len(compared) == len(texts) else (),
         over_s=tuple(sorted(seconds(str(one)) for one in listed)) if over is not None else None,
         holds_s=seconds(str(holds)) if holds is not None else None,
     )

@@ -28,10 +28,15 @@ _WHEN = re.compile(r"\s*(==|!=|>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]
 
 @dataclass(frozen=True)
 class Criterion:
-    """Comparisons with numbers, as (operator, number), and windows in seconds, each in ascending order."""
+    """Comparisons with numbers, as (operator, number), and windows in seconds, each in ascending order.
+
+    ratios: of comparisons that fire above a number and divide something, the number and the windows below it; a
+    guard such as `rate(requests[1h]) > 0` is none of them.
+    """
 
     compares: tuple[tuple[str, float], ...]
     windows_s: tuple[float, ...]
+    ratios: tuple[tuple[float, tuple[float, ...]], ...] = ()
 
 
 def comparison(text: str) -> tuple[str, float] | None:
@@ -45,20 +50,31 @@ def comparison(text: str) -> tuple[str, float] | None:
 def criterion(tree: Any, recorded: Callable[[str], Any | None] = lambda name: None) -> Criterion:
     """Return what an expression's tree compares, and its windows; `recorded` gives the trees of recording rules."""
     compares: set[tuple[str, float]] = set()
-    windows: set[float] = set()
+    ratios: set[tuple[float, tuple[float, ...]]] = set()
     for node in _walk(tree, recorded, 4):
-        kind = type(node).__name__
-        if kind == "MatrixSelector":
-            windows.add(node.range.total_seconds())
-        if kind == "SubqueryExpr":
-            windows.add(node.range.total_seconds())
-        if kind == "BinaryExpr" and str(node.op) in _COMPARISONS:
-            left, right = constant(node.lhs), constant(node.rhs)
-            if right is not None and left is None:
-                compares.add((str(node.op), right))
-            elif left is not None and right is None:
-                compares.add((_MIRRORED[str(node.op)], left))
-    return Criterion(tuple(sorted(compares)), tuple(sorted(windows)))
+        if type(node).__name__ != "BinaryExpr" or str(node.op) not in _COMPARISONS:
+            continue
+        left, right = constant(node.lhs), constant(node.rhs)
+        if (left is None) is (right is None):
+            continue
+        side = node.lhs if left is None else node.rhs
+        operator_, number = (str(node.op), right) if left is None else (_MIRRORED[str(node.op)], left)
+        assert number is not None  # just one side is none
+        compares.add((operator_, number))
+        if operator_ in (">", ">=") and _divides(side, recorded):
+            ratios.add((number, _windows(side, recorded)))
+    return Criterion(tuple(sorted(compares)), _windows(tree, recorded), tuple(sorted(ratios)))
+
+
+def _windows(tree: Any, recorded: Callable[[str], Any | None]) -> tuple[float, ...]:
+    kinds = ("MatrixSelector", "SubqueryExpr")
+    found = (node for node in _walk(tree, recorded, 4) if type(node).__name__ in kinds)
+    return tuple(sorted({float(node.range.total_seconds()) for node in found}))
+
+
+def _divides(tree: Any, recorded: Callable[[str], Any | None]) -> bool:
+    nodes = _walk(tree, recorded, 4)
+    return any(type(node).__name__ == "BinaryExpr" and str(node.op) == "/" for node in nodes)
 
 
 def constant(node: Any) -> float | None:

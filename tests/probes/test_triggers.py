@@ -36,7 +36,15 @@ def test_a_plan_in_yaml_says_the_same(tmp_path: Path) -> None:
     assert first.triggers == second.triggers
     assert first.detectors == second.detectors
     (only,) = first.detectors
-    assert (only.operator, only.number, only.over_s, only.holds_s) == (">", 0.05, (900.0,), None)
+    assert (only.compares, only.over_s, only.holds_s) == (((">", 0.05),), (900.0,), None)
+
+
+def test_a_plan_with_a_guard(tmp_path: Path) -> None:
+    """Several comparisons are all meant; one that cannot be read makes the criterion none."""
+    text = '[perf]\n[[perf.detector]]\nalert = "A"\nwhen = ["> 5 %", "> 10"]\n[[perf.detector]]\nwhen = ["> 1", "often"]\n'
+    first, second = plan(tmp_path, "p.toml", text).facts.detectors
+    assert (first.compares, first.when) == (((">", 0.05), (">", 10.0)), "> 5 % and > 10")
+    assert second.compares == ()
 
 
 @pytest.mark.parametrize(

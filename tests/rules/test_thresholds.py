@@ -56,7 +56,15 @@ def test_recording_rules_are_looked_through() -> None:
         slo__errors__ratio5m="slo:errors:raw5m",
         slo__errors__raw5m="sum(rate(e[5m])) / sum(rate(t[5m]))",
     )
-    assert found == Criterion(((">", 0.0144),), (300.0, 3600.0))
+    ratios = ((0.0144, (300.0,)), (0.0144, (3600.0,)))
+    assert found == Criterion(((">", 0.0144),), (300.0, 3600.0), ratios)
+
+
+def test_a_guard_on_traffic_is_no_ratio() -> None:
+    """Only comparisons that divide are shares, whichever side the number is on."""
+    found = read("rate(e[1h]) / rate(t[1h]) > 0.5 and rate(t[1h]) > 0 and 0.1 < rate(e[5m]) / rate(t[5m])")
+    assert found.ratios == ((0.1, (300.0,)), (0.5, (3600.0,)))
+    assert found.compares == ((">", 0.0), (">", 0.1), (">", 0.5))
 
 
 def test_recording_rules_in_a_circle_end() -> None:

@@ -40,6 +40,7 @@ def armed(plan: Any, number: float, windows: tuple[float, ...], **changes: Any) 
         dead=(),
         severity="page",
         compares=((">", number),),
+        ratios=((number, windows),),
         windows_s=windows,
         for_s=plan.holds_s,
         jobs=(),
@@ -80,6 +81,7 @@ def test_burn_rates_of_the_workbook_are_armed() -> None:
         ({"compares": ((">", 0.0145),)}, "the rule compares"),
         ({"compares": ((">=", 0.0144),)}, "the rule compares"),
         ({"compares": ()}, "nothing"),
+        ({"compares": ((">", 0.0144), (">", 1e9))}, "the rule compares"),
         ({"windows_s": (300.0,)}, "look over"),
         ({"for_s": 600.0}, "hold for"),
         ({"state": "firing"}, "rollback decision needed"),
@@ -103,6 +105,21 @@ def test_a_laxer_objective_makes_the_same_rules_strict_and_a_stricter_one_lax() 
     perf(burn(objective=0.99))
     with pytest.raises(AssertionError, match="fires only above"):
         perf(burn(objective=0.9999))
+
+
+@pytest.mark.parametrize(
+    "fast",
+    [
+        {"ratios": ((0.5, (300.0, 3600.0)),)},
+        {"ratios": ((0.0144, (300.0,)), (0.5, (3600.0,)))},
+        {"ratios": ((0.0144, (300.0,)),)},
+        {"ratios": ()},
+    ],
+)
+def test_a_guard_is_no_burn_rate(fast: dict[str, Any]) -> None:
+    """That something small is compared somewhere is not enough: shares must be, over both windows."""
+    with pytest.raises(AssertionError, match="fires only above"):
+        perf(burn(fast))
 
 
 def test_prometheus_that_tells_nobody_is_not_armed() -> None:
