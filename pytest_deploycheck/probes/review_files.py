@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pytest_deploycheck import ledger as ledgers
@@ -14,6 +14,7 @@ from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import clones
 from pytest_deploycheck.probes.evidence_files import is_commit
+from pytest_deploycheck.probes.settled import passed_after
 from pytest_deploycheck.rules import personal
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
@@ -75,7 +76,8 @@ class ReviewFilesFacts:
     """What records of reviews refer to.
 
     committed: (record, when its file was first committed: ISO 8601, empty unknown).  clone: whether there is a clone
-    to look for commits in, and where.  go_live_at: ISO 8601, empty where it is not fixed.
+    to look for commits in, and where.  go_live_at: ISO 8601, empty where it is not fixed.  tuned_in: the run
+    that found what was tuned good once it was due.
     """
 
     go_live_at: str
@@ -85,6 +87,7 @@ class ReviewFilesFacts:
     clone_at: str
     commits: tuple[CitedCommit, ...]
     attached: tuple[Attached, ...]
+    tuned_in: str = ""
 
     def committed_at(self, record: str) -> datetime | None:
         """Return when a record was committed, None where that is not known."""
@@ -124,6 +127,9 @@ def review_files(target: Target, connect: Connections) -> ReviewFilesFacts:
         clone_at=clones.where(target),
         commits=tuple(_commits(clone, files)),
         attached=tuple(_attached(target, folder, files)),
+        tuned_in=passed_after(target, connect, TUNING, live + timedelta(days=target.limits.tuning_due_d))
+        if live
+        else "",
     )
 
 

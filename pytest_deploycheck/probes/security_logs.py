@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import loki
 from pytest_deploycheck.probes.loki import Loki
+from pytest_deploycheck.probes.settled import passed_after
 from pytest_deploycheck.probes.sheets import Sheet, sheet
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
@@ -55,7 +56,8 @@ class SecurityLogsFacts:
 
     go_live_at: ISO 8601, empty where it is not fixed.  sources: (declared source, lines of each day).  counts: by
     pattern.  ours: lines that tell of requests by these checks.  sheets: over five, six and seven days, those that
-    are over and of which something is kept.
+    are over and of which something is kept.  passed_in: the run that found the review good once it was due; nothing
+    is counted then.
     """
 
     go_live_at: str
@@ -63,15 +65,19 @@ class SecurityLogsFacts:
     counts: tuple[DayCount, ...]
     ours: tuple[int, ...]
     sheets: tuple[Sheet, ...]
+    passed_in: str = ""
 
 
-@probe(facts=SecurityLogsFacts, deadline=90, needs=("logs_gate",), uses={"logs": "GET"})
+@probe(facts=SecurityLogsFacts, deadline=90, needs=("logs_gate",), uses={"logs": "GET", "files": "read"})
 def security_logs(target: Target, connect: Connections) -> SecurityLogsFacts:
     """Count the lines of every source, and those of attacks and refusals, in each day of the first week."""
     start, section = target.release.go_live_at, target.logs
     assert section is not None  # its gate is open
     if start is None:
         return SecurityLogsFacts("", (), (), (), ())
+    passed = passed_after(target, connect, ITEM, start + timedelta(days=target.limits.review_due_d))
+    if passed:
+        return SecurityLogsFacts(start.isoformat(), (), (), (), (), passed)
     past = min(DAYS[-1], int((connect.now() - start - SETTLED) / timedelta(days=1)))
     if past < DAYS[0]:
         return SecurityLogsFacts(start.isoformat(), (), (), (), ())

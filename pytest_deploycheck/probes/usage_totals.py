@@ -9,11 +9,13 @@ from decimal import Decimal
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.books import TABLE
+from pytest_deploycheck.probes.settled import passed_after
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.sql import Sql
 from pytest_deploycheck.verdict import Reason
 
+ITEM = "post_go_live.first_week.behavior"
 DAYS = (5, 6, 7)
 """A review is of so many days from the go-live on."""
 
@@ -30,22 +32,30 @@ class Total:
 
 @dataclass(frozen=True)
 class UsageTotalsFacts:
-    """Totals over each of `DAYS` that is over.  go_live_at: ISO 8601, empty where it is not fixed."""
+    """Totals over each of `DAYS` that is over.
+
+    go_live_at: ISO 8601, empty where it is not fixed.  passed_in: the run that found the review good once it was due;
+    nothing is counted then.
+    """
 
     go_live_at: str
     totals: tuple[Total, ...]
+    passed_in: str = ""
 
     def over(self, days: int) -> tuple[Total, ...]:
         """Return the totals over so many days."""
         return tuple(one for one in self.totals if one.days == days)
 
 
-@probe(facts=UsageTotalsFacts, deadline=30, needs=("db_gate",), uses={"db": "read"})
+@probe(facts=UsageTotalsFacts, deadline=30, needs=("db_gate",), uses={"db": "read", "files": "read"})
 def usage_totals(target: Target, connect: Connections) -> UsageTotalsFacts:
     """Count what users did in the first days, by the target file's queries or in its tables."""
     start = target.release.go_live_at
     if start is None:
         return UsageTotalsFacts("", ())
+    passed = passed_after(target, connect, ITEM, start + timedelta(days=target.limits.review_due_d))
+    if passed:
+        return UsageTotalsFacts(start.isoformat(), (), passed)
     ends = [days for days in DAYS if start + timedelta(days=days) <= connect.now()]
     sql = connect.sql()
     found = [

@@ -41,6 +41,10 @@ def test_tuning(
     live = datetime.fromisoformat(review_files_facts.go_live_at)
     opens = live + timedelta(days=limits.review_opens_d)
     due = live + timedelta(days=limits.tuning_due_d)
+    if review_files_facts.tuned_in:
+        # What takes most time is another thing by now.
+        assert now > due, f"run {review_files_facts.tuned_in} found it good, and it is not due before {due}"
+        return
     if now < opens:
         pending(opens, f"there is enough usage to judge by from {opens.date()} on")
     file = reviews.within(evidence_facts.files, TUNING, opens=opens, due=due, now=now)

@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from pytest_deploycheck import ledger
 from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.probes.loki import Loki
 from pytest_deploycheck.probes.promql import Line
 from pytest_deploycheck.probes.review_files import committed
 from pytest_deploycheck.probes.security_logs import PATTERNS, DayCount
 from pytest_deploycheck.probes.upkeep import firing, missing
+from pytest_deploycheck.record import Record
 from pytest_deploycheck.target.monitoring import LogsSection
 from pytest_deploycheck.transports.git import Git
 from tests.probes.canned import Canned, client_of, serving
+from tests.probes.targets import gather
 
 DAY = 86_400
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -146,3 +149,40 @@ def test_missing_runs_are_counted_by_the_schedule() -> None:
     assert missing(times[:4] + times[5:], DAY)[0] == 1
     often = [start + timedelta(hours=n) for n in range(24 * 10) if not 48 <= n < 48 + 73]
     assert missing(often, DAY)[0] == 2
+
+
+def entered(folder: Path, item: str, at: datetime, verdict: str, **release: str) -> None:
+    """Enter a run that judged one item in the ledger of a folder."""
+    made = Record(
+        tool={"name": "x", "version": "1"},
+        run={"id": f"{verdict}-{at:%d}", "finished_at": at.isoformat()},
+        target={"name": "t", "environment": "staging", "config_digest": ""},
+        release={"version": "1", "commit": "", "images": {}, "contract": "", **release},
+        checklist={"digest": ""},
+        selection=(),
+        decision={"decision": "GO"},
+        items=[{"item": item, "verdict": verdict}],
+    )
+    ledger.append(folder / "ledger.jsonl", made)
+
+
+def test_what_was_found_good_once_it_was_due_stays(tmp_path: Path) -> None:
+    """Only a pass of this release, after the review was due, ends the looking."""
+    live = datetime.now(UTC).replace(microsecond=0) - timedelta(days=30)
+    item = "post_go_live.first_week.tuning"
+    text = (
+        '[target]\nname = "t"\nenvironment = "staging"\nbase_url = "http://127.0.0.1:1"\n'
+        f'[release]\nversion = "1"\ngo_live_at = {live.isoformat()}\n[ledger]\npath = "ledger.jsonl"\n'
+    )
+
+    def found() -> str:
+        return str(gather(tmp_path, text, "review_files")["review_files"].facts.tuned_in)
+
+    assert found() == ""
+    entered(tmp_path, item, live + timedelta(days=10), "passed")
+    entered(tmp_path, item, live + timedelta(days=15), "failed")
+    entered(tmp_path, item, live + timedelta(days=16), "passed", version="2")
+    assert found() == ""
+    entered(tmp_path, item, live + timedelta(days=17), "passed")
+    entered(tmp_path, item, live + timedelta(days=18), "failed")
+    assert found() == f"passed-{live + timedelta(days=17):%d}"
