@@ -77,6 +77,7 @@ def test_contacts_security(security_txt_facts: SecurityTxtFacts, limits: Limits,
     """security.txt is served over https, names a way to write to us, and expires neither soon nor late (RFC 9116)."""
     facts = security_txt_facts
     if not facts.wanted:
+        assert facts.status == 0, "a product that is not public was asked for security.txt"
         return
     assert facts.status == 200, f"{facts.url} answers {facts.status}"
     assert facts.url.startswith("https://"), f"{facts.url} is not served over https"
