@@ -84,8 +84,8 @@ class Postgres:
 
 
 @contextmanager
-def postgres15(folder: Path) -> Iterator[Postgres]:
-    """Make a cluster and run it, as an account that it accepts."""
+def postgres15(folder: Path, **more: str) -> Iterator[Postgres]:
+    """Make a cluster and run it, with more settings, as an account that it accepts."""
     need(POSTGRES / "postgres")
     user = accounts.unprivileged()
     prefix = accounts.command_prefix(user, folder, POSTGRES)
@@ -112,6 +112,7 @@ def postgres15(folder: Path) -> Iterator[Postgres]:
         "ssl_ca_file": folder / "ca.pem",
         "shared_preload_libraries": "pg_stat_statements",
         "log_min_duration_statement": "1s",
+        **more,
     }
     (data / "pg_hba.conf").write_text("hostssl all postgres 127.0.0.1/32 scram-sha-256\n")
     words = [f"-c{name}={value}" for name, value in settings.items()]
