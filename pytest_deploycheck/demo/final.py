@@ -17,6 +17,12 @@ LIMITS: dict[str, float] = {
     "slo_min_span_s": 2,
     "slo_rate_s": 20,
     "slo_availability_min": 0.5,
+    # A look at everything causes errors on purpose, and asks more at once than two cores answer quickly.
+    "slo_error_ratio_max": 0.05,
+    "slo_p95_s": 5,
+    "critical_pending_max_s": 90,
+    # Its start is nobody's incident.
+    "critical_recent_s": 60,
     "slo_cpu_max": 1.0,
     "slo_memory_max": 1.0,
     "slo_disk_max": 1.0,

@@ -356,7 +356,7 @@ fault(
     "a few requests in a hundred fail",
     probes=("slo",),
     needs=NEEDS,
-    limits={**PERF_NOW, "slo_p95_s": 1000},
+    limits={**PERF_NOW, "slo_p95_s": 1000, "slo_error_ratio_max": 0.01},
 )
 @contextmanager
 def errors(demo: Deployment) -> Iterator[None]:
@@ -375,7 +375,7 @@ def errors(demo: Deployment) -> Iterator[None]:
     "responses take seconds",
     probes=("slo",),
     needs=NEEDS,
-    limits={**PERF_NOW, "slo_error_ratio_max": 1},
+    limits={**PERF_NOW, "slo_error_ratio_max": 1, "slo_p95_s": 1},
 )
 @contextmanager
 def slow(demo: Deployment) -> Iterator[None]:

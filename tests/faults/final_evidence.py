@@ -25,7 +25,7 @@ from tests.faults.tools import edited, reloaded, signed_again, switches_in, unsa
 ALERTS = "operations.maintenance.alerts"
 DEPS = "post_go_live.ongoing.deps"
 RULES = "post_deploy.monitoring.rules"
-ALERTING = "pre_deploy.security.alerting"
+RUNBOOKS = "operations.documentation.runbooks"
 LOOK = ("slow_alerts",)
 
 
@@ -54,7 +54,7 @@ def _loaded(demo: Deployment, text: str) -> bool:
     return any(text in f"{rule['name']} {rule['query']} {rule['labels']}" for rule in rules)
 
 
-fault(ALERTS, "nobody is told of old restore tests", probes=LOOK, also=(RULES,), needs=NEEDS)(
+fault(ALERTS, "nobody is told of old restore tests", probes=LOOK, also=(RULES, RUNBOOKS), needs=NEEDS)(
     rule_changed(
         "backup.yml",
         "Quiet",
@@ -62,13 +62,13 @@ fault(ALERTS, "nobody is told of old restore tests", probes=LOOK, also=(RULES,),
         ("restore_test_last_success", "backup_last_success"),
     )
 )
-fault(ALERTS, "a rule's metric does not exist", probes=LOOK, also=(RULES,), needs=NEEDS)(
+fault(ALERTS, "a rule's metric does not exist", probes=LOOK, also=(RULES, RUNBOOKS), needs=NEEDS)(
     rule_changed("host.yml", "node_reboot_wanted", ("node_reboot_required", "node_reboot_wanted"))
 )
-fault(ALERTS, "a rule is not what was tested", probes=LOOK, also=(RULES,), needs=NEEDS)(
+fault(ALERTS, "a rule is not what was tested", probes=LOOK, also=(RULES, RUNBOOKS), needs=NEEDS)(
     rule_changed("host.yml", "> 7", ("node_reboot_required > 0", "node_reboot_required > 7"))
 )
-fault(ALERTS, "a rule has no severity", probes=LOOK, also=(RULES,), needs=NEEDS)(
+fault(ALERTS, "a rule has no severity", probes=LOOK, also=(RULES, RUNBOOKS), needs=NEEDS)(
     rule_changed(
         "backup.yml",
         "'team': 'data'",
