@@ -73,9 +73,14 @@ def drill(
     *,
     verified: Callable[[Drill], Facts] = verify.run,
     say: Callable[[str], None] = print,
+    root: Path = Path(),
+    suites: str = "suites",
     tool: str = "",
 ) -> DrillRecord:
-    """Run a drill to its end, or take up one that was killed; Refused where it lacks something."""
+    """Run a drill to its end, or take up one that was killed; Refused where it lacks something.
+
+    root: the folder that pytest is started in, and suites: the folder below it, for the fifth step.
+    """
     found = problems(target)
     if found:
         raise Refused("a drill is not possible: " + "; ".join(found))
@@ -98,8 +103,17 @@ def drill(
                 operator=_operator(),
                 verify=verified,
                 say=say,
+                root=root,
+                suites=suites,
             )
             return _go(state, tool)
+        except KeyboardInterrupt:
+            step = journal.last("step") or {"step": "nothing yet"}
+            say(
+                f"interrupted in {step['step']}: the door may be closed, and users are away; the same command goes on "
+                f"there, or run: {target.rollback.maintenance_off}"
+            )
+            raise
         finally:
             look.close()
 

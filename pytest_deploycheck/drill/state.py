@@ -27,7 +27,7 @@ class StepFailed(Exception):
 class Drill:
     """One drill that goes on.
 
-    seen: facts after each finished step, by its name.  operator: who runs it.
+    seen: facts after each finished step, by its name.  operator: who runs it.  root, suites: where the suites are.
     """
 
     target: Target
@@ -40,6 +40,8 @@ class Drill:
     operator: str
     verify: Callable[[Drill], Facts]
     say: Callable[[str], None] = print
+    root: Path = Path()
+    suites: str = "suites"
     seen: dict[str, Facts] = field(default_factory=dict)
     before: dict[str, Facts] = field(default_factory=dict)
     ran: dict[str, Command] = field(default_factory=dict)

@@ -15,21 +15,24 @@ from pytest_deploycheck.drill.commands import start_of
 from pytest_deploycheck.drill.state import Drill, Facts, StepFailed
 from pytest_deploycheck.safe_json import loads
 
-SUITE = ("suites/post_deploy", "-m", "smoke")
-
 
 def run(drill: Drill) -> Facts:
     """Run the smoke stage with the release before expected; return what it said."""
-    folder = drill.folder / f"{drill.id}.verify"
+    folder = (drill.folder / f"{drill.id}.verify").absolute()
     folder.mkdir(exist_ok=True)
     target = expecting_previous(drill)
-    command = [sys.executable, "-m", "pytest", *SUITE, "-q", "-p", "no:cacheprovider"]
-    command += ["--target", str(target), "--evidence", str(folder)]
-    command += [f"--junitxml={folder / 'junit.xml'}"]
+    command = [sys.executable, "-m", "pytest", f"{drill.suites}/post_deploy", "-m", "smoke"]
+    command += ["-q", "-p", "no:cacheprovider", "--target", str(target)]
+    command += ["--evidence", str(folder), f"--junitxml={folder / 'junit.xml'}"]
     begun = time.monotonic()
     with (folder / "output.txt").open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=drill.root,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         drill.journal.write("process", step="verify", pid=process.pid, start=start_of(process.pid))
         try:

@@ -14,6 +14,7 @@ from pytest_deploycheck.claims import of_target, write
 from pytest_deploycheck.claims.envelope import Producer, Where
 from pytest_deploycheck.claims.signatures import SignaturesUnavailable
 from pytest_deploycheck.drill.record import DrillRecord
+from pytest_deploycheck.session import workers
 from pytest_deploycheck.session.state import State
 
 ITEM = "operations.maintenance.rollback"
@@ -33,6 +34,8 @@ def refuse_early(config: pytest.Config, state: State) -> None:
         raise pytest.UsageError("--drill: needs a live --target; a recorded run cannot be drilled")
     if state.run.as_of is not None:
         raise pytest.UsageError("--drill: is done now; leave --as-of out")
+    if workers.is_controller(config):
+        raise pytest.UsageError("--drill: is done by one process; leave pytest-xdist's -n out")
     from pytest_deploycheck.drill.commands import Refused, permit
 
     with _usage(Refused):
@@ -80,6 +83,8 @@ def drill(config: pytest.Config, state: State) -> None:
                 permit(run.target, asked=True, typed=config.option.deploycheck_drill_production),
                 wire,
                 say=reporter.write_line if reporter else print,
+                root=config.rootpath,
+                suites=config.getini("deploycheck_suites"),
                 tool=f"pytest-deploycheck {run.seen.header['tool']['version']}",
             )
         finally:
