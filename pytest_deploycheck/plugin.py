@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Sequence
 from html import escape
 from pathlib import Path
@@ -11,73 +10,28 @@ from typing import Any
 import pytest
 
 from pytest_deploycheck.check import PROVISIONAL
-from pytest_deploycheck.gather import closure
-from pytest_deploycheck.journal import Journal
-from pytest_deploycheck.observe import Observation, Probe
+from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes import registry
-from pytest_deploycheck.session import collection, drills, evidence, finish, fixtures, live, show, workers
+from pytest_deploycheck.session import (
+    collection,
+    drills,
+    evidence,
+    finish,
+    fixtures,
+    gathering,
+    live,
+    options,
+    show,
+    workers,
+)
 from pytest_deploycheck.session.fixtures import STATE
-from pytest_deploycheck.session.progress import GatherProgress
 from pytest_deploycheck.session.start import make_state
 from pytest_deploycheck.session.state import State
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; each has a heading in docs/options.md."""
-    group = parser.getgroup("deploycheck", "deployment checklist")
-    add = group.addoption
-    add("--target", dest="deploycheck_target", metavar="NAME|FILE", help="targets/NAME.toml, a file, or demo")
-    add("--evidence", dest="deploycheck_evidence", metavar="DIR", help="write the evidence bundle there")
-    add(
-        "--baseline",
-        dest="deploycheck_baseline",
-        metavar="FILE",
-        help="compare with an earlier evidence.json",
-    )
-    add(
-        "--replay",
-        dest="deploycheck_replay",
-        metavar="FILE",
-        help="judge a recorded run again, touching nothing",
-    )
-    add("--as-of", dest="deploycheck_as_of", metavar="TIME", help="judge as at this time (ISO 8601)")
-    add(
-        "--plan", dest="deploycheck_plan", action="store_true", help="list what would be asked, touch nothing"
-    )
-    add(
-        "--allow",
-        dest="deploycheck_allow",
-        action="append",
-        default=[],
-        metavar="KIND,…",
-        help="burst, load, canary, negative-writes, spend: off unless allowed",
-    )
-    add(
-        "--drill",
-        dest="deploycheck_drill",
-        action="store_true",
-        help="do a rollback for real, by the commands of [rollback]",
-    )
-    add(
-        "--drill-production",
-        dest="deploycheck_drill_production",
-        metavar="RELEASE",
-        default="",
-        help="with --drill on production: the release that runs, typed",
-    )
-    add(
-        "--gather-jobs",
-        dest="deploycheck_jobs",
-        type=int,
-        default=16,
-        metavar="N",
-        help="probes at a time (16)",
-    )
-    parser.addini("deploycheck_checklist", "the project's own checklist, from the root folder", default="")
-    parser.addini("deploycheck_target", "the target to use without --target", default="")
-    parser.addini(
-        "deploycheck_suites", "folder whose tests must each name a checklist item", default="suites"
-    )
+    """Add the options."""
+    options.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -152,56 +106,12 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         show.plan(config, state)
         return True
     if workers.is_worker(config):
-        _gather_among_workers(config, state)
+        gathering.gather_among_workers(config, state)
     elif state.run is not None:
         drills.drill(config, state)
-        if state.evidence is not None:
-            try:
-                state.journal = Journal(state.evidence)
-            except OSError as error:
-                raise pytest.UsageError(
-                    f"--evidence {state.evidence}: {error.strerror}; give a directory that can be written"
-                ) from None
-            state.journal.write("header", {**state.run.seen.header, "claims": state.run.seen.claims})
-        _gather(config, state)
+        gathering.begin_journal(state)
+        gathering.gather(config, state)
     return None
-
-
-def _gather(config: pytest.Config, state: State) -> None:
-    assert state.run is not None
-    reporter = config.pluginmanager.get_plugin("terminalreporter")
-    total = len(closure(state.collected.probes, state.probes))
-    progress = GatherProgress(reporter, total)
-    journal = state.journal
-
-    def note(event: str, out: Any, fresh: list[Observation]) -> None:
-        for seen in fresh if journal else ():
-            journal.write("observation", seen.to_json())  # type: ignore[union-attr]
-        progress(event, out, fresh)
-
-    began = time.monotonic()
-    try:
-        state.run.gather(state.collected.probes, state.probes, note)
-    finally:
-        state.gather_s = time.monotonic() - began
-        progress.finish()
-        if journal:
-            journal.write("requests", state.run.seen.requests)
-
-
-def _gather_among_workers(config: pytest.Config, state: State) -> None:
-    """Gather in one worker only; the others read what it saw."""
-    if state.run is None:
-        return
-    shared = workers.Shared(config)
-    if shared.first():
-        _gather(config, state)
-        state.gathered = True
-        shared.publish({name: seen.to_json() for name, seen in state.run.observations.items()})
-    else:
-        state.run.learn_secrets()
-        for name, values in (shared.wait() or {}).items():
-            state.run.observations[name] = Observation.from_json(values, state.probes)
 
 
 def pytest_assertion_pass(item: pytest.Item, lineno: int, orig: str, expl: str) -> None:

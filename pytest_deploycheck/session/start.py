@@ -18,6 +18,9 @@ from pytest_deploycheck.session.state import State
 from pytest_deploycheck.target import Target, TargetError, find, load
 
 DEMO = "demo"
+SMOKE = "smoke"
+SMOKE_S = 55.0
+"""Seconds of the smoke stage's look: the stage is one minute, and five seconds are for judging."""
 
 
 def make_state(config: pytest.Config, probes: dict[str, Probe]) -> State:
@@ -94,12 +97,18 @@ def _run(config: pytest.Config, target: Target, replay: Record | None, checklist
         target,
         allow=words,
         jobs=option.deploycheck_jobs,
+        within=within(option.markexpr, option.deploycheck_within),
         as_of=as_of,
         replay=replay,
         checklist=checklist,
         command="pytest " + " ".join(config.invocation_params.args),
         pytest_version=pytest.__version__,
     )
+
+
+def within(markers: str, given: float | None) -> float | None:
+    """Return the seconds after which the whole look ends: as given, the smoke stage's own, or none."""
+    return given or (SMOKE_S if markers.strip() == SMOKE else None)
 
 
 def _moment(text: str) -> datetime:

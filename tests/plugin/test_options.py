@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from pytest_deploycheck.session import start
 from tests.plugin.conftest import EXPECTED, Verdicts, run
 
 
@@ -148,3 +150,34 @@ def test_evidence_that_gets_lost_at_the_end_is_not_green(project: pytest.Pyteste
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*ERROR: evidence cannot be written to*"])
     assert (project.path / "ev" / "journal.jsonl").exists()
+
+
+def test_the_whole_look_may_end(
+    project: pytest.Pytester, verdicts: Verdicts, record: Callable[[], dict[str, Any]]
+) -> None:
+    """--within: what was seen by then counts, the rest is unproven in time."""
+    suites = project.path / "suites"
+    conftest = suites / "conftest.py"
+    conftest.write_text(conftest.read_text().replace("deadline=0.4", "deadline=60"))
+    result = run(project, "--within", "1.5")
+    assert result.duration < 50
+    assert verdicts()["ship.things.too_slow"] == ("unproven", "timeout")
+    assert verdicts()["ship.things.seen_and_right"] == ("passed", "")
+    late = next(one for one in record()["observations"] if one["probe"] == "slow")
+    assert "whole look" in late["detail"]
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "soon", "nan"])
+def test_an_end_that_is_no_time_is_refused(project: pytest.Pytester, given: str) -> None:
+    """The message names the value and what to write."""
+    result = run(project, "--within", given)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--within*{given}*is no number of seconds; write e.g. 55*"])
+
+
+def test_the_smoke_stage_has_an_end() -> None:
+    """`-m smoke` and nothing else sets one; a choice of it and more does not."""
+    assert start.within("smoke", None) == start.SMOKE_S < 60
+    assert start.within("smoke and not slow", None) is None
+    assert start.within("smoke", 20.0) == 20.0
+    assert start.within("", None) is None
