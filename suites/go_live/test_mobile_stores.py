@@ -40,12 +40,30 @@ def test_stores(
     _applies(mobile_store_facts)
     assert mobile_store_facts.expected_version, "neither mobile.expected_version nor release.version is set"
     kinds = {app.kind for app in mobile_facts.apps}
-    file = evidence.newest(evidence_facts.files, STORES, now=now, max_age_d=limits.store_record_max_age_d)
+    file = _record(evidence_facts, mobile_store_facts, limits, now)
     if "ipa" in kinds:
         _apple(mobile_store_facts, mobile_links_facts, file, now)
     if kinds & {"apk", "aab"}:
         _play(mobile_facts, mobile_store_facts, mobile_links_facts, file, limits)
     assert kinds & {"ipa", "apk", "aab"}, "mobile.artifacts names no app that a store could have"
+
+
+def _record(
+    evidence_facts: EvidenceFacts, facts: MobileStoreFacts, limits: Limits, now: datetime
+) -> SignedFile:
+    """Return the newest record, which was fresh when the service went live, or is now where that is to come."""
+    file = evidence.newest(
+        evidence_facts.files, STORES, now=now, max_age_d=limits.store_record_max_age_d + 30
+    )
+    if not facts.go_live_at:
+        unproven(Reason.NO_CONFIG, "no release.go_live_at in the target file; add it")
+    age = min(now, datetime.fromisoformat(facts.go_live_at)) - file.produced
+    if age > timedelta(days=limits.store_record_max_age_d):
+        unproven(
+            Reason.STALE,
+            f"{file.name} was {age.days} days old at the go-live; the stores may have moved since",
+        )
+    return file
 
 
 def _applies(facts: MobileStoreFacts) -> None:
@@ -136,9 +154,7 @@ def test_stores_plan(
 ) -> None:
     """The version comes out with the service, neither long before nor after, and the stores' questions are answered."""
     _applies(mobile_store_facts)
-    file = evidence.newest(evidence_facts.files, STORES, now=now, max_age_d=limits.store_record_max_age_d)
-    if not mobile_store_facts.go_live_at:
-        unproven(Reason.NO_CONFIG, "no release.go_live_at in the target file; add it")
+    file = _record(evidence_facts, mobile_store_facts, limits, now)
     go_live = datetime.fromisoformat(mobile_store_facts.go_live_at)
     planned = moment(file, "release_at")
     assert moment(file, "go_live_at") == go_live, (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -162,6 +162,7 @@ for item, name, change, becomes in (
     (STORES, "planned for another go-live", later("go_live_at", days=1), Verdict.FAILED),
     (STORES, "users had it weeks before the service", later("release_at", days=-14), Verdict.FAILED),
     (STORES, "users get it long after", later("release_at", days=30), Verdict.FAILED),
+    (STORES, "what was said is two weeks old", lambda values: values.update(produced_at=(datetime.now(UTC) - timedelta(days=14)).isoformat(timespec="seconds")), Verdict.UNPROVEN),
     (STORES, "nothing is said of Google's store", without("play"), Verdict.UNPROVEN),
 ):  # fmt: skip
     fault(item, name, probes=RECORD, needs=NEEDS, becomes=becomes)(said(item, change))
