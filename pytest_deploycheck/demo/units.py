@@ -141,6 +141,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("rpc", module="chain", forgets=True),
     Unit("contract", ("rpc",), step=_contract),
     Unit("mirror", ("contract", "schema"), step=_mirror),
+    Unit("past_orders", ("mirror",), module="past_orders"),
     Unit("testnet", ("rpc",), module="testnet", step=_rehearsal, required=False),
     Unit("estimates", ("contract",), module="gas_report", step=_estimates, required=False),
     # The apps take longest to import; they wait for their database themselves.
@@ -174,7 +175,7 @@ UNITS: tuple[Unit, ...] = (
     Unit("code_reports", module="code_reports", required=False),
     Unit(
         "reviews",
-        ("people", "prometheus", "alertmanager", "standins", "repository"),
+        ("people", "prometheus", "alertmanager", "standins", "repository", "past_orders"),
         module="reviews",
         required=False,
     ),
