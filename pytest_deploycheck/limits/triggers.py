@@ -28,4 +28,5 @@ class TriggersLimits(Numbers):
     page_errors_window_d: float = limit(7, "days", "own: the server's log is read this far back")
     bug_users_max: float = limit(10, "users", "own: one issue may hit so many")
     journey_interval_max_s: float = limit(300, "s", "own: every synthetic journey is made this often")
+    disclosure_word_max_age_d: float = limit(7, "days", "own: security's word that nobody reported a hole")
     support_word_max_age_d: float = limit(30, "days", "own: support's word of the first day")

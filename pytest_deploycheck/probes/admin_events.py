@@ -109,14 +109,19 @@ def _first_after(rpc: Rpc, at: float, head: int) -> int | None:
 def _events(target: Target, rpc: Rpc, first: int, last: int) -> tuple[AdminEvent, ...] | None:
     contract, names = target.contract, target.triggers.admin_events
     topics = {evm.topic(name): name for name in names}
-    found = logs(rpc, contract.address, [list(topics)], first, last)
-    if found is None:
-        return None
+    # A beacon and an administrator's contract rule the proxy, and say so at their own addresses.
+    places = list(dict.fromkeys(filter(None, (contract.address, contract.beacon, contract.proxy_admin))))
+    found = []
+    for place in places:
+        some = logs(rpc, place, [list(topics)], first, last)
+        if some is None:
+            return None
+        found += some
     planned = {one.lower() for one in (*target.triggers.expected_transactions, contract.deploy_tx) if one}
     events = []
     for log in found:
         name = topics.get(str((log.get("topics") or [""])[0]).lower())
-        if name is not None and str(log.get("address", "")).lower() == contract.address.lower():
+        if name is not None and str(log.get("address", "")).lower() in {one.lower() for one in places}:
             transaction = str(log.get("transactionHash", "")).lower()
             block = evm.quantity(log.get("blockNumber")) or 0
             events.append(AdminEvent(name, transaction, block, transaction in planned))

@@ -36,7 +36,8 @@ CHAIN_WATCHES: Mapping[str, str] = {
 class Armed:
     """One detector of the plan beside the rule that is loaded under its name.
 
-    rules: how many are; the other fields are the first one's.  state: inactive, pending or firing.  dead: series
+    rules: how many are; the other fields are those of the one with the plan's severity.  state: inactive, pending
+    or firing.  dead: series
     for want of which it can never fire.  compares, windows_s: its criterion as loaded, None when its expression
     cannot be parsed.  ratios: of comparisons of shares, the number above which it fires and the windows.  jobs: of the series that it looks at.  receivers: where a page of it goes, with how many
     integrations; empty without a route.  text: name and expression.
@@ -94,7 +95,7 @@ def detectors(
     settings = target.triggers
     return DetectorsFacts(
         detectors=tuple(
-            _armed(plan, rules_facts, loaded, trees, prom, config, target.limits.rules_series_window_s)
+            _armed(plan, rules_facts, loaded, trees, prom, config, target)
             for plan in rollback_plan_facts.detectors
         ),
         chain_watches=tuple((settings.chain_watches or CHAIN_WATCHES).items()),
@@ -119,15 +120,16 @@ def _sends(prom: PromQL) -> bool:
     return bool(alerting and alerting.get("alertmanagers"))
 
 
-def _loaded(prom: PromQL) -> tuple[dict[str, dict[str, str]], dict[str, Any]]:
-    """Return the labels of each alert by name, and the expressions of recording rules."""
-    labels: dict[str, dict[str, str]] = {}
+def _loaded(prom: PromQL) -> tuple[dict[tuple[str, str], dict[str, str]], dict[str, Any]]:
+    """Return the labels of each alert by name and expression, and the expressions of recording rules."""
+    labels: dict[tuple[str, str], dict[str, str]] = {}
     trees: dict[str, Any] = {}
     for group in prom.get("rules").get("groups", ()):
         for rule in group.get("rules") or ():
             name = str(rule.get("name", ""))
             if rule.get("type") == "alerting":
-                labels.setdefault(name, {str(k): str(v) for k, v in (rule.get("labels") or {}).items()})
+                found = {str(k): str(v) for k, v in (rule.get("labels") or {}).items()}
+                labels.setdefault((name, str(rule.get("query", ""))), found)
             elif (tree := parse(str(rule.get("query", "")))) is not None:
                 trees[name] = tree
     return labels, trees
@@ -136,13 +138,16 @@ def _loaded(prom: PromQL) -> tuple[dict[str, dict[str, str]], dict[str, Any]]:
 def _armed(
     plan: Detector,
     facts: RulesFacts,
-    loaded: Mapping[str, Mapping[str, str]],
+    loaded: Mapping[tuple[str, str], Mapping[str, str]],
     trees: Mapping[str, Any],
     prom: PromQL,
     config: Mapping[str, Any],
-    window_s: float,
+    target: Target,
 ) -> Armed:
+    # Of several rules of one name, mostly a warning and a page, the plan means the one with its severity.
+    wanted = (plan.severity,) if plan.severity else tuple(target.alerts.critical_severities)
     named = [alert for alert in facts.alerts if alert.name == plan.alert]
+    named.sort(key=lambda alert: alert.severity not in wanted)
     if not named:
         return Armed(plan, 0, "", "", (), "", None, (), (), 0.0, (), (), plan.alert)
     alert = named[0]
@@ -152,15 +157,15 @@ def _armed(
         plan=plan,
         rules=len(named),
         health=alert.health,
-        state=max((one.state for one in named), key=("inactive", "pending", "firing").index),
+        state=alert.state,
         dead=alert.dead,
         severity=alert.severity,
         compares=found.compares if found else None,
         ratios=found.ratios if found else (),
         windows_s=found.windows_s if found else (),
         for_s=alert.for_s,
-        jobs=_jobs(prom, alert, window_s) if plan.trigger == "chain" else (),
-        receivers=_receivers(config, {"alertname": alert.name, **loaded.get(alert.name, {})}),
+        jobs=_jobs(prom, alert, target.limits.rules_series_window_s) if plan.trigger == "chain" else (),
+        receivers=_receivers(config, {"alertname": alert.name, **loaded.get((alert.name, alert.query), {})}),
         text=f"{alert.name} {' '.join(alert.query.split())}",
     )
 

@@ -28,6 +28,8 @@ PATTERNS = (
     "is not a valid b-tree",
 )
 """PostgreSQL's own words for data that cannot be what was written (English; see lc_messages)."""
+LEVELS = ("LOG:", "ERROR:", "WARNING:", "FATAL:", '"LOG"', '"ERROR"', '"WARNING"', '"FATAL"')
+"""Levels as PostgreSQL writes them in English, in lines and in its JSON."""
 LINES_MAX = 200
 DAY_S = 86_400.0
 _WORDS = 8
@@ -86,9 +88,7 @@ def page_errors(target: Target, connect: Connections) -> PageErrorsFacts:
         service=service,
         lines=len(newest),
         window_s=window,
-        english=any(
-            level in line.text for line in newest for level in ("LOG:", "ERROR:", "WARNING:", 'LOG"', "log")
-        ),
+        english=any(level in line.text for line in newest for level in LEVELS),
         found=tuple(found),
     )
 

@@ -46,7 +46,8 @@ class UserIssuesFacts:
     """Trouble of users.
 
     alerts: somebody is told of new issues, None when the token may not see that.  examined: issues with events
-    since the release, our own test errors left out.  blockers: open issues of the highest priorities, None where
+    since the release; our own test errors
+    and those that are resolved are left out.  blockers: open issues of the highest priorities, None where
     no tracker is asked, which `blockers_problem` says.  deployed_at, go_live_at: ISO 8601, empty where not given.
     """
 
@@ -108,6 +109,9 @@ class _Issues(Tracker):
         for row in rows[:ISSUES_MAX]:
             last = _moment(row.get("last_seen") or row.get("lastSeen"))
             if last is None or last < start or _is_ours(row, ours):
+                continue
+            # One that is resolved comes back as unresolved with its next event; one that is muted still hurts.
+            if row.get("is_resolved") is True or row.get("status") == "resolved":
                 continue
             yield self._of_bugsink(row, start, limit) if bugsink else _of_sentry(row, start)
 

@@ -70,7 +70,11 @@ def test_vuln_disclosed(
         )
     if said:
         record = newest(
-            evidence_facts.files, ITEM, now=now, max_age_d=limits.support_word_max_age_d, this_release=False
+            evidence_facts.files,
+            ITEM,
+            now=now,
+            max_age_d=limits.disclosure_word_max_age_d,
+            this_release=False,
         )
         disclosures = fact(record, "open_disclosures", int)
         assert disclosures == 0, f"{DECIDE}: {disclosures} disclosures are open ({record.name})"

@@ -96,6 +96,7 @@ def sentry(asked: Asked) -> Reply:
                 issue("nameless", RELEASED + timedelta(hours=1), NOW, 0),
                 issue("old and quiet", RELEASED - timedelta(days=9), RELEASED - timedelta(days=2), 900),
                 issue("deploycheck canary", RELEASED, NOW, 1),
+                {**issue("resolved", RELEASED, NOW, 400), "status": "resolved"},
             ]
         )
     if asked.path == "/search":
