@@ -9,7 +9,7 @@ from __future__ import annotations
 from pytest_deploycheck.rules.intents import Intent
 
 SLOW_INTENTS: tuple[Intent, ...] = (
-    Intent("disk fills up", r"predict_linear\s*\([^)]*(?:filesystem|disk|volume_stats)|deriv\s*\([^)]*filesystem|disk\w*(?:fill|full|soon)"),
+    Intent("disk fills up", r"predict_linear\s*\([^)]*(?:filesystem|disk|volume_stats)|deriv\s*\([^)]*filesystem|disk\w*(?:fill(?:s|ing)|soon|predict)"),
     Intent("inodes", r"inode|filesystem_files"),
     Intent("certificate expires", r"cert\w*(?:expir|not_after|days|soon|renew)|ssl_\w*expir|expir\w*cert"),
     Intent("backup too old", r"backup\w*(?:old|age|stale|last|missing|fail)|(?:pgbackrest|restic|barman|wal_?g)\w*(?:last|age|time)"),
