@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pytest_deploycheck.demo.deployment import Deployment
+from pytest_deploycheck.demo.people import People
+from pytest_deploycheck.demo.records.drill import countersign
 from pytest_deploycheck.verdict import Verdict
 from tests.faults.harness import fault
 from tests.faults.tools import edited, signed_again, unsaid
@@ -86,6 +88,11 @@ def silence_of_a_day(facts: Values) -> None:
     one["after"]["silences"] = [{"id": "s1", "ends_at": ends.isoformat(), "comment": "maintenance"}]
 
 
+def one_row_more(one: Values) -> None:
+    """Let a purchase come in while the door is closed."""
+    one["after"]["rows_later"]["purchases"] += 1
+
+
 LEFT = [{"id": "s1", "ends_at": "2030-01-01T00:00:00Z", "comment": "maintenance of the drill"}]
 M, S, P, R, V, U = STEPS[:6]
 for item, name, change, becomes in (
@@ -95,7 +102,7 @@ for item, name, change, becomes in (
     (M, "the door closed after two minutes", after(M, closed_after_s=130.0), "failed"),
     (M, "load balancers saw it as dead", first(M, "live", status=503), "failed"),
     (M, "operators were shut out", after(M, operator_status=503), "failed"),
-    (M, "a worker kept sending", after(M, rows_later={"purchases": 31, "redemptions": 30, "wallets": 5}), "failed"),
+    (M, "a worker kept sending", step(M, one_row_more), "failed"),
     (M, "a transaction was sent", after(M, nonce=7, nonce_later=8), "failed"),
     (M, "the indexer was not paused", after(M, worker_later="2026-11-24T13:45:59+00:00"), "failed"),
     (M, "requests were cut off", lambda facts: facts["outage"].update(broken_off=3), "failed"),
@@ -278,6 +285,26 @@ def killed(demo: Deployment) -> Iterator[None]:
 
 
 ACCOUNT = ITEMS["postmortem"]
+
+
+def told(change: Callable[[Values], object]) -> Any:
+    """Return an injection that changes the account, and has it signed by both again."""
+
+    @contextmanager
+    def inject(demo: Deployment) -> Iterator[None]:
+        people = People(demo.world)
+        [other] = people.claims.glob("record-rollback-procedure-postmortem-*.json.operations.sig")
+        before = other.read_bytes()
+        with signed_again(demo, ACCOUNT, lambda values: change(values["facts"])):
+            countersign(people, other.with_name(other.name.removesuffix(".operations.sig")), "operations")
+            try:
+                yield
+            finally:
+                other.write_bytes(before)
+
+    return inject
+
+
 for name, change, becomes in (
     ("an action is long overdue", lambda facts: facts["actions"][0].update(due="2026-09-01"), "failed"),
     ("an action is nobody's", lambda facts: facts["actions"][0].update(owner=""), "failed"),
@@ -294,7 +321,7 @@ for name, change, becomes in (
     ("it tells of another outage", lambda facts: facts["impact"].update(outage_s=1.0), "failed"),
     ("it does not say what set it off", lambda facts: facts.pop("trigger"), "unproven"),
 ):  # fmt: skip
-    fault(ACCOUNT, name, probes=LOOK, needs=NEEDS, becomes=Verdict(becomes))(said(change, item=ACCOUNT))
+    fault(ACCOUNT, name, probes=LOOK, needs=NEEDS, becomes=Verdict(becomes))(told(change))
 
 
 @fault(ACCOUNT, "a drill has no account", probes=("drill",), needs=NEEDS)
