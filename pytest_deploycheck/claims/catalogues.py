@@ -23,8 +23,17 @@ def read(facts: BackupFacts) -> None:
 
 
 def good(facts: BackupFacts, repo: str) -> list[Backup]:
-    """Return a repository's backups that their tool has no complaint about, oldest first."""
-    return [one for one in facts.of(repo) if not one.error]
+    """Return a repository's backups of the database that their tool has no complaint about, oldest first.
+
+    Where `backup.scope` has a word for the database, others that are kept in the same place do not count.
+    """
+    word = dict(facts.scope).get("database", "")
+    return [one for one in facts.of(repo) if not one.error and holds(one, word)]
+
+
+def holds(backup: Backup, word: str) -> bool:
+    """Whether a backup's paths, tags or label have a word."""
+    return any(word in text for text in (*backup.paths, *backup.tags, backup.label))
 
 
 def spaced(

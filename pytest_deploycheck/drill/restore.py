@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 
 DATABASE = "restored"
 _WAIT_S = 60.0
+# How values are written as text depends on the session's settings.
+_WRITTEN = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "iso_8601",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+}
 _HEADS = {
     "schema_migrations": "version::text",
     "alembic_version": "version_num",
@@ -117,6 +125,8 @@ def note(connection: psycopg.Connection[Any], tables: Iterable[str]) -> Noted:
     from psycopg import sql
 
     found: dict[str, tuple[int, str]] = {}
+    for name, value in _WRITTEN.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
     for table in tables:
         statement = sql.SQL(
             "SELECT count(*), coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint::numeric), 0)::text"
@@ -293,6 +303,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--label", default="", help="the backup's label in the catalogue")
     parser.add_argument("--repo", default="", help="the repository's name in the target file")
     parser.add_argument("--role", action="append", default=[], help="a role that owns things in the dump")
+    parser.add_argument(
+        "--smoke", action="append", default=[], metavar="NAME=SELECT", help="one truth value each"
+    )
     given = parser.parse_args(arguments)
     if given.note:
         with psycopg.connect(given.dump) as database:
@@ -313,6 +326,7 @@ def main(arguments: Sequence[str]) -> int:
                 production=given.production,
                 noted=noted,
                 roles=given.role,
+                smoke=dict(one.split("=", 1) for one in given.smoke),
             )
         except RestoreError as error:
             print(error, file=sys.stderr)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import promql
 from pytest_deploycheck.probes.rules import RulesFacts, covering
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections
+
+_OLDEST, _LATEST = 1e9, 1e11
+"""Seconds since 1970 of backups; what is less is an age, what is more is in other units."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,19 @@ def backup_age(target: Target, connect: Connections, rules_facts: RulesFacts) ->
     """Ask Prometheus for the time of the newest backup, and for alerts on it."""
     metric = target.backup.metric if target.backup else "backup_last_success_timestamp_seconds"
     found = promql.client(target, connect).instant(metric)
-    newest = max((one.value for one in found), default=None)
+    values = [one.value for one in found]
+    # Of ages the least is that of the newest backup.
+    newest = (max(values) if max(values) > _OLDEST else min(values)) if values else None
     return BackupAgeFacts(
         metric=metric,
-        newest_at=datetime.fromtimestamp(newest, UTC).isoformat() if newest and newest < 1e11 else None,
+        newest_at=moment(newest, connect.now()),
         alerts=covering(metric.partition("{")[0], rules_facts.alerts),
     )
+
+
+def moment(value: float | None, now: datetime) -> str | None:
+    """Return the time that a series tells: as seconds since 1970, or as an age in seconds; None for neither."""
+    if value is None or not 0 < value < _LATEST:
+        return None
+    at = datetime.fromtimestamp(value, UTC) if value > _OLDEST else now - timedelta(seconds=value)
+    return at.isoformat()

@@ -32,7 +32,8 @@ class Job:
 
     kind: "timer" or "cron".  why_not: why it will not run, empty where it will.  declared: the target file names it.
     next_at, last_at: UTC ISO 8601, empty when unknown.  every_s: the longest time between two runs, None unknown.
-    succeeded: its last run, None where nothing tells.
+    succeeded: its last run, None where nothing tells.  waiting: it will run, though when may not be told, as of timers
+    that count from their last run, or while that lasts.
     """
 
     server: str
@@ -44,6 +45,7 @@ class Job:
     last_at: str
     every_s: float | None
     succeeded: bool | None
+    waiting: bool = True
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def timers(uri: str, found: dict[str, UnitState], declared: tuple[str, ...]) -> 
             last_at=last,
             every_s=between.total_seconds() if between is not None else None,
             succeeded=succeeded,
+            waiting=unit.sub in ("waiting", "running"),
         )
 
 

@@ -30,9 +30,9 @@ SECTIONS = {
 SCENARIOS = {
     "loss of a host": "host|server|machine|node lost",
     "loss of a region": "region|data cent|datacenter|site|zone",
-    "corrupted database": "database corrupt|data corrupt|corrupted",
-    "loss of the node provider": "rpc|node provider|provider",
-    "compromised signer key": "signer|key compromis|private key",
+    "corrupted database": "corrupt",
+    "loss of the node provider": "rpc|provider|infura|alchemy",
+    "compromised signer key": "signer|key compromis|private key|key leak|wallet key",
     "exploit of the contract": "contract|exploit",
     "loss of registry or names": "registry|dns|domain",
 }
@@ -89,12 +89,18 @@ def dr_plan(target: Target, connect: Connections) -> DrPlanFacts:
     if plan:
         described = docs_pages.Described(library)
         document = docs_pages.document(library, described, plan, (), target.release.version)
-    text = page.section(SECTIONS["scenarios"]) or "" if page else ""
+    # Without a part of its own, each scenario may be one.
+    text = (page.section(SECTIONS["scenarios"]) or "\n".join(page.prose)) if page else ""
+    unforeseen = tuple(name for name, words in SCENARIOS.items() if page and not _foreseen(text, words))
     return DrPlanFacts(
         document=document,
         meta=tuple((key, value[:80]) for key, value in page.front) if page else (),
-        lacks=tuple(name for name, words in SECTIONS.items() if page and page.lacking((words,))),
-        unforeseen=tuple(name for name, words in SCENARIOS.items() if page and not _foreseen(text, words)),
+        lacks=tuple(
+            name
+            for name, words in SECTIONS.items()
+            if page and page.lacking((words,)) and (name != "scenarios" or unforeseen)
+        ),
+        unforeseen=unforeseen,
         stored=target.dr.stored,
         interval_h=section.interval_h if section else None,
         rpo_h=section.rpo_h if section else None,

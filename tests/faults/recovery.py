@@ -63,7 +63,11 @@ for name, change, also in (
         ),
         (),
     ),
-    ("the timer has no next run", lambda v: v["backup.timer"].update(NextElapseUSecRealtime=0), (FINAL,)),
+    (
+        "the timer has no next run",
+        lambda v: v["backup.timer"].update(NextElapseUSecRealtime=0, SubState="elapsed"),
+        (FINAL,),
+    ),
     ("the job fails", failed, (FINAL,)),
 ):
     fault(SCHEDULE, name, probes=("backup_jobs",), also=also, needs=NEEDS)(units(change))
@@ -97,9 +101,15 @@ def lost(repo: str, *which: int) -> Callable[[Deployment], Any]:
 
 fault(SCHEDULE, "yesterday's backup is gone", probes=("backup",), needs=NEEDS)(lost("local", 0))
 fault(SCHEDULE, "yesterday's copy off the host is gone", probes=("backup",), needs=NEEDS)(lost("offsite", 0))
-fault(FINAL, "copies off the host have stopped", probes=("backup",), also=(SCHEDULE, RESTORE), needs=NEEDS)(
-    lost("offsite", 1)
-)
+# Six minutes instead of an hour are enough to wait for a copy.
+fault(
+    FINAL,
+    "copies off the host have stopped",
+    probes=("backup",),
+    also=(SCHEDULE, RESTORE),
+    needs=NEEDS,
+    limits={"backup_offhost_extra_h": 0.1},
+)(lost("offsite", 1))
 fault(
     RESTORE, "the restored backup is in no catalogue", probes=("backup",), also=(SCHEDULE, FINAL), needs=NEEDS
 )(lost("offsite", 1))
@@ -246,7 +256,9 @@ for name, change, becomes in (
 ):
     # How long the restore took is held against the plan, too.
     themes = (FINAL, PLAN) if "duration" in name else (FINAL,)
-    fault(RESTORE, name, probes=("evidence",), also=themes, needs=NEEDS, becomes=becomes)(said(RESTORE, change))
+    fault(RESTORE, name, probes=("evidence",), also=themes, needs=NEEDS, becomes=becomes)(
+        said(RESTORE, change)
+    )
 fault(RESTORE, "changed after it was signed", probes=("evidence",), also=(FINAL, PLAN), needs=NEEDS)(
     said(RESTORE, table("users", "rows", 6), sign=False)
 )

@@ -14,10 +14,12 @@ from pytest_deploycheck.claims.signed import Signature, SignedFile
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.archiver import ArchiverFacts
 from pytest_deploycheck.probes.backup import BackupFacts, Repository
+from pytest_deploycheck.probes.backup_age import moment
 from pytest_deploycheck.probes.backup_catalogue import Backup
 from pytest_deploycheck.probes.backup_jobs import BackupJobsFacts, Job
 from pytest_deploycheck.probes.dr_plan import DrPlanFacts, Smoke
 from pytest_deploycheck.probes.evidence import EvidenceFacts
+from suites.go_live import test_final_backups as final
 from suites.operations import test_backup as schedule
 from suites.post_go_live import test_first_week_backups as week
 from suites.post_go_live import test_ongoing_dr as quarter
@@ -30,7 +32,14 @@ DAY = timedelta(days=1)
 def made(repo: str, at: datetime, **changes: Any) -> Backup:
     """Return a good backup that ended at a time."""
     label = f"{at:%m%d%H}"
-    values = {"kind": "snapshot", "error": False, "size_bytes": 1000, "cluster": "7412", "tags": ()}
+    values = {
+        "kind": "snapshot",
+        "error": False,
+        "size_bytes": 1000,
+        "cluster": "7412",
+        "tags": (),
+        "paths": ("/srv/dumps",),
+    }
     ended = at.isoformat()
     return Backup(repo=repo, label=label, started_at=ended, ended_at=ended, **{**values, **changes})
 
@@ -61,7 +70,7 @@ def nightly(*, without: int | None = None, repo: str = "", **changes: Any) -> Ba
         rpo_h=26,
         rto_h=1,
         keep_d=30,
-        scope=(("database", "11"),),
+        scope=(("database", "dumps"),),
         elsewhere=(("uploads", "none"), ("config", "repository"), ("keys", "vault")),
         sentinel_tables=("users",),
     )
@@ -383,7 +392,10 @@ CRON = Job(
         ((CRON,), True),
         ((replace(CRON, every_s=7 * 86400),), False),
         ((replace(CRON, next_at=(NOW + 3 * DAY).isoformat()),), False),
-        ((replace(CRON, next_at=""),), False),
+        ((replace(CRON, next_at="", waiting=False),), False),
+        # A timer that counts from its last run tells no time.
+        ((replace(CRON, kind="timer", next_at="", last_at=(NOW - timedelta(hours=3)).isoformat()),), True),
+        ((replace(CRON, kind="timer", next_at="", last_at=(NOW - 2 * DAY).isoformat()),), False),
         # Another one that is often enough.
         ((replace(CRON, every_s=7 * 86400), CRON), True),
         ((replace(CRON, kind="timer", why_not="it is inactive"),), False),
@@ -415,3 +427,71 @@ def test_history() -> None:
     new = replace(nightly(), backups=tuple(made(name, NOW - timedelta(hours=1)) for name in ("near", "far")))
     with pytest.raises(AssertionError, match="no schedule yet"):
         schedule.test_history(new, LIMITS, NOW)
+
+
+def test_others_in_the_same_place() -> None:
+    """Backups of something else do not fill the gaps of the database's."""
+    facts = until(nightly(), NOW)
+    others = tuple(replace(one, paths=("/srv/photos",)) for one in facts.backups if one.ended > LIVE)
+    mixed = replace(facts, backups=tuple(one for one in facts.backups if one.ended <= LIVE) + others)
+    with pytest.raises(AssertionError, match="no good backup for"):
+        schedule.test_history(mixed, LIMITS, NOW)
+
+
+def judge_final(facts: BackupFacts, now: datetime) -> None:
+    """Judge the backups as they are at a time."""
+    final.test_backups(until(facts, now), LIMITS, now)
+
+
+def later(facts: BackupFacts, hours: float) -> BackupFacts:
+    """Let copies off the host be made some hours after the backups."""
+    by = timedelta(hours=hours)
+    return replace(
+        facts,
+        backups=tuple(
+            replace(one, ended_at=(one.ended + by).isoformat()) if one.repo == "far" else one
+            for one in facts.backups
+        ),
+    )
+
+
+@pytest.mark.parametrize("minutes", [1, 20, 50, 70, 600, 1439])
+def test_now_with_copies_a_little_later(minutes: int) -> None:
+    """Copies that are made three quarters of an hour later are well at any time of the day."""
+    judge_final(later(nightly(), 0.75), LIVE.replace(hour=2) + 5 * DAY + timedelta(minutes=minutes))
+
+
+def test_now_without_copies() -> None:
+    """Copies that stopped are seen an hour later, when the one here is fresh."""
+    night = LIVE.replace(hour=2) + 5 * DAY
+    facts = nightly()
+    stopped = replace(
+        facts, backups=tuple(one for one in facts.backups if one.repo == "near" or one.ended < night)
+    )
+    judge_final(stopped, night + timedelta(minutes=50))
+    with pytest.raises(AssertionError, match="off the host is of"):
+        judge_final(stopped, night + timedelta(minutes=70))
+
+
+def test_now_with_an_error() -> None:
+    """The newest has errors, and one before it does not help."""
+    facts = until(nightly(), NOW)
+    newest = facts.of("near")[-1]
+    bad = tuple(replace(one, error=one == newest) for one in facts.backups)
+    with pytest.raises(AssertionError, match="has errors"):
+        judge_final(replace(facts, backups=bad), NOW)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1_795_420_800.0, "2026-11-23T08:00:00+00:00"),
+        (7200.0, (NOW - timedelta(hours=2)).isoformat()),
+        (0.0, None),
+        (1.8e12, None),
+        (None, None),
+    ],
+)
+def test_series_of_ages(value: float | None, text: str | None) -> None:
+    """Some exporters tell when, others how long ago; milliseconds and zero are neither."""
+    assert moment(value, NOW) == text
