@@ -79,7 +79,7 @@ def _log(world: World) -> None:
             "values": [[str(int(at.timestamp()) * 10**9 + n), text] for n, (at, text) in enumerate(lines)],
         }
         for service in SERVICES
-        if (lines := list(_lines(world, service)))
+        if (lines := list(past_lines(world, service)))
     ]
     request = urllib.request.Request(  # noqa: S310 - the demo's own address
         f"{world.url('loki')}/loki/api/v1/push",
@@ -90,7 +90,8 @@ def _log(world: World) -> None:
         pass
 
 
-def _lines(world: World, service: str) -> Iterator[tuple[datetime, str]]:
+def past_lines(world: World, service: str) -> Iterator[tuple[datetime, str]]:
+    """Yield what a service logged since the go-live, each line with its time."""
     begun = go_live(world)
     at = begun + LOGGED_EACH / 2
     while at < begun + world.lived - LOGGED_EACH:
