@@ -469,7 +469,7 @@ def test_now_without_copies() -> None:
         facts, backups=tuple(one for one in facts.backups if one.repo == "near" or one.ended < night)
     )
     judge_final(stopped, night + timedelta(minutes=50))
-    with pytest.raises(AssertionError, match="off the host is of"):
+    with pytest.raises(AssertionError, match=r"far: the newest good backup is 25\.2 h old"):
         judge_final(stopped, night + timedelta(minutes=70))
 
 
