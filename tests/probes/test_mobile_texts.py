@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_deploycheck.probes import access_lines, mobile_text
 from pytest_deploycheck.probes.access_lines import Access
+from pytest_deploycheck.probes.mobile_archive import AppError
+from pytest_deploycheck.probes.mobile_hermes import of_hermes
 from pytest_deploycheck.probes.mobile_text import Rules, Text
 from pytest_deploycheck.rules.app_versions import older
 
+SAMPLES = Path(__file__).parent / "samples" / "hermes"
 AGENT = "Shop/1.4.2 (iPhone; iOS 18.1)"
 WALLET = Access("GET", "/wallet", 200, AGENT)
 LINES = {
@@ -135,3 +140,24 @@ def test_what_is_no_version() -> None:
     """A word is refused rather than compared."""
     with pytest.raises(ValueError, match="no version"):
         older("latest", "1.0")
+
+
+@pytest.mark.parametrize("version", [84, 99])
+def test_strings_of_hermes(version: int) -> None:
+    """Bytecode of hermesc, of React Native 0.68 and of today, gives each string with its ends."""
+    data = (SAMPLES / f"version-{version}.hbc").read_bytes()
+    found = of_hermes(data).split(mobile_text.SEPARATOR)
+    wanted = {
+        "https://api.shop.example/v1",
+        "https://staging.shop.example",
+        "Läden ✓ wide",
+        "/token/purchase",
+    }
+    assert wanted | {f"word number {number}" for number in range(40)} <= set(found)
+    assert any(len(word) > 255 and word.endswith("https://long.shop.example") for word in found)
+    assert [hit.words for hit in rules().hits(Text("index.android.bundle", of_hermes(data)))][:1] == [
+        "staging.shop.example"
+    ]
+    for size in (len(data) - 1, 200, 127):
+        with pytest.raises(AppError):
+            of_hermes(data[:size])
