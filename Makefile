@@ -32,7 +32,7 @@ setup-test: .venv/.test
 	@tests/setup.sh
 
 # Faults are injected into one deployment a worker, side by side; the other tests share a deployment by file.
-TESTS = CI=$${CI:-true} PATH="$(CURDIR)/tests/demo/node/node_modules/.bin:$$PATH" .venv/bin/python -m pytest -n 2
+TESTS = CI=$${CI:-true} PATH="$(CURDIR)/tests/demo/node/node_modules/.bin:$$PATH" tests/run.sh
 
 test: setup-test
 	@$(TESTS) --dist loadfile tests --ignore tests/faults --ignore tests/hostile
