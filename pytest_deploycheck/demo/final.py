@@ -20,6 +20,9 @@ LIMITS: dict[str, float] = {
     # A look at everything causes errors on purpose, and asks more at once than two cores answer quickly.
     "slo_error_ratio_max": 0.05,
     "slo_p95_s": 5,
+    "slo_rpc_errors_max": 1,
+    # Blocks of one second.
+    "slo_lag_max_blocks": 120,
     "critical_pending_max_s": 90,
     # Its start is nobody's incident.
     "critical_recent_s": 60,
