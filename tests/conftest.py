@@ -64,7 +64,10 @@ def healthy(demo: Deployment) -> tuple[Run, dict[str, Observation]]:
 @pytest.fixture(scope="session")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Return the part of a deployment that says how it has been since it went live, eight days ago."""
-    folder, parts = tmp_path_factory.mktemp("lived", numbered=True), ("prometheus", "people", "standins", "reviews")
+    folder, parts = (
+        tmp_path_factory.mktemp("lived", numbered=True),
+        ("prometheus", "people", "standins", "reviews"),
+    )
     with Deployment.only(folder, *parts, lived=timedelta(days=8)) as deployment:
         yield deployment
 
