@@ -82,7 +82,8 @@ def test_nothing_is_written(
     watched = fact(step, "quiet_s", (int, float))
     assert watched >= limits.drill_quiet_s, f"the drill watched for {watched:g} s only"
     before, after = fact(step, "rows", dict), fact(step, "rows_later", dict)
-    assert before, "the drill looked at no business table"
+    if not before:
+        unproven(Reason.NO_CONFIG, "the drill looked at no business table; name them in db.business_tables")
     assert before == after, f"in maintenance, rows were written: {before} became {after}"
     if drill_facts.workers:
         worker = fact(step, "worker")
