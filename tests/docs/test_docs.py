@@ -37,9 +37,9 @@ def test_the_reference_is_up_to_date() -> None:
 def test_every_option_has_a_heading(pytestconfig: pytest.Config) -> None:
     """Each command-line option of ours is a heading of docs/options.md."""
     text = (ROOT / "docs" / "options.md").read_text()
-    source = (ROOT / "pytest_deploycheck" / "plugin.py").read_text()
+    source = (ROOT / "pytest_deploycheck" / "session" / "options.py").read_text()
     options = set(re.findall(r'"(--[a-z-]+)"', source))
-    assert len(options) == 10
+    assert len(options) == 11
     assert not [name for name in options if f"## {name}" not in text]
     for name in ("deploycheck_target", "deploycheck_checklist", "deploycheck_suites"):
         pytestconfig.getini(name)
