@@ -197,8 +197,8 @@ def restored(world: World) -> dict[str, Any]:
     finally:
         file.unlink(missing_ok=True)
     # The indexer only reads the chain; from here on it keeps up with it, so that health and suites can be green.
-    workers(world, paused=False)
-    reindex(world, int(contents["contract"]["block"]))
+    workers(world, paused=True)
+    reindex(world, int(contents["contract"]["block"]), lambda: workers(world, paused=False))
     return {"point_at": contents["begun"], "from": label, "amcheck": checked}
 
 

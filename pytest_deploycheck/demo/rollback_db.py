@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pytest_deploycheck.demo import postgres, schema
@@ -53,14 +54,18 @@ def restore(world: World, path: Path) -> bool | None:
     return sound
 
 
-def reindex(world: World, block: int) -> None:
-    """Let the indexer read the chain again from before a block, until it has caught up with the chain's head."""
+def reindex(world: World, block: int, go_on: Callable[[], None]) -> None:
+    """Let the indexer read the chain again from before a block, until it has caught up with the chain's head.
+
+    go_on: lets the indexer work; until then it stands still, or it would write over where it is to begin.
+    """
     import psycopg
 
     start = max(0, block - _AGAIN)
     with psycopg.connect(postgres.dsn(world, "token_owner"), autocommit=True) as owner:
         owner.execute("DELETE FROM chain_events WHERE block_number > %s", (start,))
         owner.execute("UPDATE indexer_cursor SET block_number = %s, updated_at = now()", (start,))
+        go_on()
         head = int(Rpc(world.url("rpc")).call("eth_blockNumber"), 16)
         deadline = time.monotonic() + _INDEX_S
         while True:

@@ -119,6 +119,8 @@ def follow_chain(world: World, block_hash: str) -> None:
     if marker.exists() and marker.read_text().strip() == block_hash:
         return
     with psycopg.connect(postgres.dsn(world, "token_owner")) as owner:
+        # In the order in which the indexer takes them, so that neither waits for the other.
+        owner.execute("LOCK chain_events, indexer_cursor, purchases, redemptions IN ACCESS EXCLUSIVE MODE")
         owner.execute("TRUNCATE purchases, redemptions, chain_events")
         owner.execute("UPDATE indexer_cursor SET block_number = 0, updated_at = now()")
     marker.write_text(block_hash + "\n")
