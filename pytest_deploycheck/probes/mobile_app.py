@@ -13,6 +13,7 @@ from pytest_deploycheck.probes import mobile_axml, mobile_protobuf, mobile_signe
 from pytest_deploycheck.probes.mobile_archive import AppError, Archive
 from pytest_deploycheck.probes.mobile_axml import Element, Reference, Table, Value
 from pytest_deploycheck.probes.mobile_hermes import of_hermes
+from pytest_deploycheck.probes.mobile_protobuf import BundleTable
 from pytest_deploycheck.probes.mobile_signer import Signed
 from pytest_deploycheck.probes.mobile_text import HERMES, SEPARATOR, Text, of_dex, portions
 
@@ -83,9 +84,11 @@ def read(path: Path, archive: Archive, check: Callable[[], object]) -> App:
 def _android(kind: str, root: Element, archive: Archive, base: str) -> App:
     if root.tag != "manifest":
         raise AppError(f"its manifest begins with <{root.tag[:40]}>")
-    table = None
+    table: Table | BundleTable | None = None
     if not base and archive.has("resources.arsc"):
         table = Table(archive.read("resources.arsc"))
+    elif base and archive.has(f"{base}resources.pb"):
+        table = BundleTable(archive.read(f"{base}resources.pb"))
     resolve = _Resolve(table)
     manifest, application = root.attributes, next(root.all("application"), Element("application"))
     sdk = next(root.all("uses-sdk"), Element("uses-sdk")).attributes
@@ -115,10 +118,7 @@ def _android(kind: str, root: Element, archive: Archive, base: str) -> App:
 
 def _network(app: App, resolve: _Resolve, config: Value, archive: Archive, base: str, target: int) -> None:
     """Read the network security configuration, which beats the manifest's word."""
-    if isinstance(config, Reference) and config.name:
-        names = [f"{base}res/{config.name.rpartition(':')[2]}.xml"]
-    else:
-        names = [str(one) for one in resolve.all(config)]
+    names = [f"{base}{one}" for one in resolve.all(config)]
     found = [name for name in names if archive.has(name)]
     if not found:
         app.problems.append("its network security configuration cannot be found")
@@ -146,7 +146,7 @@ def _network(app: App, resolve: _Resolve, config: Value, archive: Archive, base:
 class _Resolve:
     """Values of attributes with the table of resources behind them."""
 
-    def __init__(self, table: Table | None) -> None:
+    def __init__(self, table: Table | BundleTable | None) -> None:
         self._table = table
 
     def all(self, value: Value) -> tuple[Value, ...]:
@@ -266,6 +266,8 @@ def texts(archive: Archive) -> Iterator[Text]:
             yield Text(name, of_dex(data))
         elif lower == "resources.arsc":
             yield Text(name, SEPARATOR.join(Table(data).strings))
+        elif lower.endswith("/resources.pb"):
+            yield Text(name, SEPARATOR.join(BundleTable(data).strings))
         elif data[:8] == HERMES:
             yield Text(name, of_hermes(data))
         elif data[:4] == b"\3\0\x08\0":

@@ -1,4 +1,4 @@
-"""XML of Android app bundles (AAB), which is a protobuf message: the few fields that are asked for.
+"""XML and resources of Android app bundles (AAB), which are protobuf messages: the few fields that are asked for.
 
 Field numbers are those of `Resources.proto` of aapt2 in the Android Open Source Project.
 """
@@ -96,6 +96,8 @@ def _item(data: bytes) -> Value:
             )
         if number == 2 and isinstance(inner.get(1), bytes):
             return _text(inner[1])
+        if number == 5:
+            return _text(inner.get(1, b""))  # the place of a file
         if number == 7 and isinstance(inner.get(8), int):
             return bool(inner[8])
         if number == 7:
@@ -105,3 +107,43 @@ def _item(data: bytes) -> Value:
 
 def _text(value: int | bytes) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+class BundleTable:
+    """Resources of an app bundle (resources.pb) by type and name: the simple values of every configuration."""
+
+    def __init__(self, data: bytes) -> None:
+        self.strings: list[str] = []
+        self._values: dict[str, list[Value]] = {}
+        for package in _messages(data, 2):
+            for kind in _messages(package, 3):
+                name = _text(dict(fields(kind)).get(2, b""))
+                for entry in _messages(kind, 3):
+                    self._entry(name, entry)
+
+    def _entry(self, kind: str, entry: bytes) -> None:
+        name = _text(dict(fields(entry)).get(2, b""))
+        for configured in _messages(entry, 6):
+            for value in _messages(configured, 2):
+                for item in _messages(value, 4):
+                    found = _item(item)
+                    if isinstance(found, str):
+                        self.strings.append(found)
+                    if found is not None:
+                        self._values.setdefault(f"{kind}/{name}", []).append(found)
+
+    def all(self, value: Value) -> tuple[Value, ...]:
+        """Return what a value is in each configuration, references followed."""
+        todo, found, steps = [value], list[Value](), 0
+        while todo and steps < 64:
+            steps += 1
+            one = todo.pop(0)
+            if isinstance(one, Reference):
+                todo += self._values.get(one.name.rpartition(":")[2], [])
+            elif one not in found:
+                found.append(one)
+        return tuple(found)
+
+
+def _messages(data: bytes, number: int) -> list[bytes]:
+    return [value for key, value in fields(data) if key == number and isinstance(value, bytes)]

@@ -16,7 +16,7 @@ PORTION_BYTES, OVERLAP_BYTES = 8 * 2**20, 4096
 HERMES = bytes.fromhex("c61fbc03c103191f")
 _ASCII = re.compile(rb"[\x09\x20-\x7e]{6,}")
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){6,}")
-_URL = re.compile(r"(?i)\b(?:https?|wss?)://([a-z0-9._\[\]:@-]{1,253})")
+_URL = re.compile(r"(?i)(?:https?|wss?)://([a-z0-9._\[\]:@-]{1,253})")
 _ADDRESS = re.compile(r"(?<![0-9a-zA-Z])0x[0-9a-fA-F]{40}(?![0-9a-fA-F])")
 _CHAIN = re.compile(r"(?i)\bchain_?id[\"']?\s*[:=]\s*[\"']?(0x[0-9a-f]{1,12}|\d{1,12})(?![\w.])")
 _NAMED = r"(?<!applinks:)(?<!webcredentials:)(?<!activitycontinuation:)(?<![\w.-]){}(?![\w-]|\.\w)"

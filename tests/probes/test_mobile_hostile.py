@@ -90,6 +90,7 @@ def test_anything_is_no_manifest(data: bytes) -> None:
         lambda: mobile_axml.Table(head + data),
         lambda: mobile_axml.words(data),
         lambda: mobile_protobuf.parse(data),
+        lambda: mobile_protobuf.BundleTable(data),
         lambda: of_dex(b"dex\n039\0" + data),
         lambda: of_hermes(HERMES + data),
     ):

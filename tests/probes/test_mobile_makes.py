@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from pytest_deploycheck.probes.mobile_text import addresses, urls
 
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
 OTHERS = sorted((Path(__file__).parents[2] / ".tools" / "apps").glob("*.apk"))
-TOOLS = [tool for tool in ("aapt", "apksigner") if shutil.which(tool) is None]
+TOOLS = [tool for tool in ("aapt", "aapt2", "apksigner") if shutil.which(tool) is None]
 pytestmark = pytest.mark.skipif(bool(TOOLS) or not FRAMEWORK.exists(), reason="tests/setup.sh installs them")
 
 MANIFEST = """<?xml version="1.0" encoding="utf-8"?>
@@ -104,6 +105,37 @@ def test_a_package_of_aapt_is_read_through_its_resources(tmp_path: Path) -> None
 def test_what_a_package_of_aapt_permits_is_seen(tmp_path: Path) -> None:
     """A debuggable build, HTTP in the clear and trust in users' certificates are found behind their references."""
     app = read(packed(tmp_path, debug="true", cleartext="true", source="user"))
+    assert (app.debuggable, app.cleartext, app.own_certificates) == (True, True, True)
+
+
+def bundled(folder: Path, **values: str) -> Path:
+    """Return an app bundle: what aapt2 links in the form of bundles, in the folders that they have."""
+    packed(folder, **values)
+    flat, linked, made = folder / "flat.zip", folder / "linked.zip", folder / "shop.aab"
+    said = run("aapt2", "compile", "--dir", folder / "res", "-o", flat)
+    said += run(
+        "aapt2", "link", "--proto-format", "-I", FRAMEWORK, "--manifest", folder / "AndroidManifest.xml", "-o", linked, flat
+    )  # fmt: skip
+    assert linked.exists(), said
+    with zipfile.ZipFile(linked) as parts, zipfile.ZipFile(made, "w") as bundle:
+        for name in parts.namelist():
+            place = f"base/manifest/{name}" if name == "AndroidManifest.xml" else f"base/{name}"
+            bundle.writestr(place, parts.read(name))
+        bundle.writestr("base/assets/index.android.bundle", 'fetch("https://api.shop.example/v1")')
+    return made
+
+
+def test_a_bundle_of_aapt2_is_read(tmp_path: Path) -> None:
+    """The manifest and the network rules of an app bundle, which are protobuf messages, say the same."""
+    app = read(bundled(tmp_path))
+    assert (app.kind, app.id, app.build) == ("aab", "shop.app", "77")
+    assert (app.version, app.debuggable, app.links) == ("2.0.1", False, {"shop.example"})
+    assert (app.min_os, app.target_sdk) == ("24", 29)
+    assert (app.cleartext, app.cleartext_hosts, app.own_certificates) == (False, ["old.example"], False)
+    assert app.pins == [("api.shop.example", ("7HIpactkIAq2Y49orFOOQKurWxmmSFZhBCoQYcRhJ3Y=",), "2027-05-01")]
+    with Archive(tmp_path / "shop.aab") as archive:
+        assert "api.shop.example" in {host for text in mobile_app.texts(archive) for host, _ in urls(text)}
+    app = read(bundled(tmp_path, debug="true", cleartext="true", source="user"))
     assert (app.debuggable, app.cleartext, app.own_certificates) == (True, True, True)
 
 
