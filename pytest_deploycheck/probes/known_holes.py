@@ -41,7 +41,7 @@ class KnownHolesFacts:
     security_problem: str
 
 
-@probe(facts=KnownHolesFacts, deadline=20, uses={"security_issues": "GET"})
+@probe(facts=KnownHolesFacts, deadline=20, uses={"disclosures": "GET"})
 def known_holes(target: Target, connect: Connections, scans_facts: ScansFacts) -> KnownHolesFacts:
     """Take the newest scan of each running image, and count the tracker's open critical security issues."""
     holes = []
@@ -52,7 +52,7 @@ def known_holes(target: Target, connect: Connections, scans_facts: ScansFacts) -
             holes.append(Hole(service, digest, "", "", (), ()))
             continue
         holes.append(Hole(service, digest, scan.file, scan.scanned_at, scan.critical, scan.exploited))
-    count, problem = open_issues(target, connect, "security_issues", target.triggers.security_url)
+    count, problem = open_issues(target, connect, "disclosures", target.triggers.security_url)
     return KnownHolesFacts(tuple(holes), count, problem)
 
 

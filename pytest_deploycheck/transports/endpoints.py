@@ -75,7 +75,7 @@ def endpoint(target: Target, name: str) -> Endpoint:
         "sourcify": ("explorer", "", "sourcify_url"),
         "host": ("host", "ssh", "uri"),
         "repo": ("repo", "", "remote"),
-        "security_issues": ("triggers", "", "security_url"),
+        "disclosures": ("triggers", "", "security_url"),
         "blockers": ("triggers", "", "blockers_url"),
         "registry": ("build", "", "registry_url"),
     }[name]
