@@ -28,6 +28,7 @@ _JUST_BEGUN = {
     "window_disk_max": 1.0,
     "window_disk_days_min": 0,
     "window_counts_max": 10,
+    "window_network_errors_max": 10000,
 }
 _HEAD = """\
 global:

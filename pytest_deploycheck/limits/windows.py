@@ -53,9 +53,9 @@ class WindowLimits(Numbers):
     window_descriptors_max: float = limit(0.8, "ratio", "own: peak, of the file descriptors that may be open")
     window_connections_max: float = limit(0.8, "ratio", "own: peak, of the database's connections")
     window_store_memory_max: float = limit(0.85, "ratio", "own: peak, of the cache's memory limit")
-    window_counts_max: int = limit(
-        0, "events", "own: restarts, kills for want of memory, evictions, network errors"
-    )
+    window_counts_max: int = limit(0, "events", "own: restarts, and kills for want of memory")
+    window_evictions_max: int = limit(0, "keys", "own: a cache that evicts by design has a limit of its own")
+    window_network_errors_max: int = limit(100, "packets", "own: of a host in a day")
     trends_rise_max: float = limit(0.2, "ratio", "own: of p95 over the week before")
     trends_power_min: float = limit(
         0.95, "ratio", "own: chance that a rise of `trends_rise_max` is not called steady"

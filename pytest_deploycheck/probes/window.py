@@ -6,6 +6,7 @@ made good by the next. What Prometheus did not see is shown as such: a gap is no
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -204,7 +205,9 @@ def _coverage(
     """Count the samples of `up` in each step: its mean says nothing of samples that are missing."""
     section = target.prometheus
     assert section is not None  # else its gate were closed
-    counted = f"count_over_time(up{{job=~{quoted('|'.join(section.jobs))}}}[{duration(step)}])"
+    counted = (
+        f"count_over_time(up{{job=~{quoted('|'.join(map(re.escape, section.jobs)))}}}[{duration(step)}])"
+    )
     together = {
         line.label("job"): dict(line.points)
         for line in prom.range(f"sum by (job) ({counted})", start + step, until, step)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from pytest_deploycheck.probes.promql import PromQL, QueryRefused, duration
-from pytest_deploycheck.probes.window_queries import with_
+from pytest_deploycheck.probes.promql import PromQL, QueryRefused, duration, quoted
+from pytest_deploycheck.probes.window_queries import REAL_DISKS, with_
 from pytest_deploycheck.target import Target
 
 _STEP = "5m"
@@ -30,7 +31,9 @@ def peaks(prom: PromQL, target: Target, start: float, end: float) -> tuple[Peak,
     section = target.prometheus
     assert section is not None  # else its gate were closed
     found = []
-    for what, expression, labels in _expressions(section.host_selector, section.container_selector):
+    for what, expression, labels in _expressions(
+        section.host_selector, section.container_selector, tuple(section.jobs)
+    ):
         text = expression.replace("$window", duration(end - start))
         try:
             samples = prom.instant(text, end)
@@ -42,8 +45,9 @@ def peaks(prom: PromQL, target: Target, start: float, end: float) -> tuple[Peak,
     return tuple(sorted(found, key=lambda one: (one.what, one.who)))
 
 
-def _expressions(host: str, container: str) -> list[tuple[str, str, tuple[str, ...]]]:
+def _expressions(host: str, container: str, jobs: tuple[str, ...]) -> list[tuple[str, str, tuple[str, ...]]]:
     over = f"[$window:{_STEP}]"
+    ours = f"job=~{quoted('|'.join(map(re.escape, jobs)))}"
     box = ("namespace", "pod", "container", "name")
     place = ("instance", "mountpoint")
 
@@ -52,7 +56,8 @@ def _expressions(host: str, container: str) -> list[tuple[str, str, tuple[str, .
 
     def share_left(left: str, all_: str) -> str:
         """Return the greatest share in use of a file system, whatever device it is on."""
-        return f"max by (instance, mountpoint) (max_over_time((1 - {of(left)} / ({of(all_)} > 0)){over}))"
+        share = f"1 - {of(left, REAL_DISKS)} / ({of(all_, REAL_DISKS)} > 0)"
+        return f"max by (instance, mountpoint) (max_over_time(({share}){over}))"
 
     def counted(metric: str, by: str, selector: str) -> str:
         return f"sum by ({by}) (increase({with_(metric, selector)}[$window]))"
@@ -60,10 +65,16 @@ def _expressions(host: str, container: str) -> list[tuple[str, str, tuple[str, .
     containers = with_("container_spec_memory_limit_bytes", container)
     working = with_("container_memory_working_set_bytes", container)
     used = f"max by ({_MACHINE}) ({working}) / (max by ({_MACHINE}) ({containers}) > 0)"
-    left = of("node_filesystem_avail_bytes")
-    # At the rate of the last six hours, in days; a file system that does not fill has no such day.
-    full = f"{left} / (-deriv({left}[6h]) > 0) / 86400"
-    redis = "redis_memory_used_bytes / (redis_memory_max_bytes > 0)"
+    started = f"max by ({_MACHINE}) ({with_('container_start_time_seconds', container)})"
+    left = of("node_filesystem_avail_bytes", REAL_DISKS)
+    # In days, at the smaller one of the rates of the last six hours and of all the time, since logs are rotated each
+    # night; a file system that does not fill has no such day.
+    late, all_day = f"(-deriv({left}[6h]))", f"(-deriv({left}[$window]))"
+    full = f"{left} / ((({late} < {all_day}) or {all_day}) > 0) / 86400"
+    redis = f"{with_('redis_memory_used_bytes', ours)} / ({with_('redis_memory_max_bytes', ours)} > 0)"
+    connected = (
+        f"sum({with_('pg_stat_activity_count', ours)}) / min({with_('pg_settings_max_connections', ours)})"
+    )
     errors = " + ".join(
         f"sum by (instance) (increase({of(f'node_network_{way}_errs_total')}[$window]))"
         for way in ("receive", "transmit")
@@ -85,17 +96,18 @@ def _expressions(host: str, container: str) -> list[tuple[str, str, tuple[str, .
         ),
         (
             "connections",
-            f"max_over_time((sum(pg_stat_activity_count) / min(pg_settings_max_connections)){over})",
+            f"max_over_time(({connected}){over})",
             (),
         ),
         ("store memory", f"max by (instance) (max_over_time(({redis}){over}))", ("instance",)),
         (
             "restarts",
-            f"sum by ({_MACHINE}) (changes({with_('container_start_time_seconds', container)}[$window]))",
+            # Of the newest by name: a container that is made anew is another series.
+            f"changes(({started}){over})",
             box,
         ),
         ("kills", counted("container_oom_events_total", _MACHINE, container), box),
         ("kills", counted("node_vmstat_oom_kill", "instance", host), ("instance",)),
-        ("evictions", counted("redis_evicted_keys_total", "instance", ""), ("instance",)),
+        ("evictions", counted("redis_evicted_keys_total", "instance", ours), ("instance",)),
         ("network errors", errors, ("instance",)),
     ]

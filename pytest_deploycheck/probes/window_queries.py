@@ -16,8 +16,9 @@ cpu, memory, disk   of the fullest host, as shares
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
-from pytest_deploycheck.probes.promql import duration
+from pytest_deploycheck.probes.promql import duration, quoted
 from pytest_deploycheck.probes.resources import work
 from pytest_deploycheck.target import Target
 
@@ -31,6 +32,9 @@ BEFORE = ("requests", "errors", "p95", "log_errors")
 WEEK = (*BEFORE, "cpu", "memory", "disk")
 """Measured over the first week, in steps of an hour."""
 STATUS_LABELS = ("status", "code", "status_code", "http_status_code", "http_response_status_code")
+
+REAL_DISKS = "fstype!~`tmpfs|ramfs|squashfs|erofs|iso9660|fuse.*`"
+"""File systems that can fill: images are full from the start, and those in memory count as memory."""
 
 
 def query(target: Target, name: str, step_s: float) -> str:
@@ -55,7 +59,7 @@ def _usual(target: Target) -> dict[str, str]:
         "requests": f"sum(rate({requests}[$step]))",
         "errors": f"sum({failed}) or 0 * sum({told})",
         "p95": f"histogram_quantile(0.95, sum by (le) (rate({buckets}[$step])))",
-        "outside": "avg(avg_over_time(probe_success[$step]))",
+        "outside": f"avg(avg_over_time(probe_success{{instance=~{_public(target)}}}[$step]))",
         "rpc_errors": f"sum(rate({section.rpc_errors_metric}[$step]))",
         "head_age": f"max_over_time((min({age}))[$step:1m])",
         "lag": f"max_over_time((max({watch.head_metric}) - max({section.indexer_metric}))[$step:1m])",
@@ -65,8 +69,16 @@ def _usual(target: Target) -> dict[str, str]:
         "cpu": f"max(1 - avg by (instance) (rate({with_('node_cpu_seconds_total', 'mode=`idle`', host)}[$step])))",
         "memory": f"max(1 - {with_('node_memory_MemAvailable_bytes', host)} / "
         f"{with_('node_memory_MemTotal_bytes', host)})",
-        "disk": f"max(1 - {with_('node_filesystem_avail_bytes', host)} / {with_('node_filesystem_size_bytes', host)})",
+        "disk": f"max(1 - {with_('node_filesystem_avail_bytes', host, REAL_DISKS)} / "
+        f"({with_('node_filesystem_size_bytes', host, REAL_DISKS)} > 0))",
     }
+
+
+def _public(target: Target) -> str:
+    """Return the regular expression of the instances of looks from outside at this product, and no other's."""
+    urls = [target.target.base_url, *(target.uptime.urls if target.uptime is not None else ())]
+    names = sorted({*(str(urlsplit(url).hostname) for url in urls), *target.target.domains})
+    return quoted(f"(https?://)?({'|'.join(map(re.escape, names))})([:/].*)?")
 
 
 def with_(selector: str, *matchers: str) -> str:

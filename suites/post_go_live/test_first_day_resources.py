@@ -49,10 +49,16 @@ def test_resources(
         "connections": limits.window_connections_max,
         "store memory": limits.window_store_memory_max,
     }
+    counts = {
+        "restarts": limits.window_counts_max,
+        "kills": limits.window_counts_max,
+        "evictions": limits.window_evictions_max,
+        "network errors": limits.window_network_errors_max,
+    }
     for peak in window_facts.peaks:
         if peak.what in most:
             assert peak.value <= most[peak.what], f"{peak.what} of {peak.who}: {peak.value:.0%} at its peak"
         elif peak.what == "disk days" and day.span_s >= SLOPE_S:
             assert peak.value >= limits.window_disk_days_min, f"{peak.who} is full in {peak.value:.1f} days"
-        elif peak.what in ("restarts", "kills", "evictions", "network errors"):
-            assert peak.value < limits.window_counts_max + 1, f"{peak.value:.0f} {peak.what} of {peak.who}"
+        elif peak.what in counts:
+            assert peak.value < counts[peak.what] + 1, f"{peak.value:.0f} {peak.what} of {peak.who}"

@@ -109,12 +109,12 @@ def stalled(made: Past) -> None:
 
 
 def filling(made: Past) -> None:
-    """Let the disk lose a hundredth of its room each hour of the day's last twelve: full in four days."""
+    """Let the disk lose a hundredth of its size and more each hour of the day's last twelve: full in four days."""
     (free,) = made.named("node_filesystem_avail_bytes")
     for n in made.between(13, 25):
         value = made.gauges[free][n]
         assert value is not None
-        made.gauges[free][n] = value - (made.times[n] - made.go_live - 13 * 3600) / 3600 * 0.6 * 2**30
+        made.gauges[free][n] = value - (made.times[n] - made.go_live - 13 * 3600) / 3600 * 1.2 * 2**30
 
 
 def restarted(made: Past) -> None:

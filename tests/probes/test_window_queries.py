@@ -40,7 +40,7 @@ def test_prometheus_accepts_every_expression(more: str, tmp_path: Path) -> None:
     found = target(tmp_path, more)
     assert found.prometheus is not None
     expressions = [text for name in {*DAY, *WEEK} if (text := query(found, name, 300.0))]
-    peaks = _expressions(found.prometheus.host_selector, found.prometheus.container_selector)
+    peaks = _expressions(found.prometheus.host_selector, found.prometheus.container_selector, ("app", "a.b"))
     expressions += [text.replace("$window", "86400000ms") for _, text, _ in peaks]
     rules = [{"record": f"r{n}", "expr": text} for n, text in enumerate(expressions)]
     path = tmp_path / "rules.yml"
