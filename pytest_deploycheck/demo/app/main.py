@@ -115,6 +115,8 @@ def serve(settings: Settings) -> None:
 
     signal.signal(signal.SIGHUP, start_again)
     server.run()
+    if not server.started:
+        sys.exit(3)  # as uvicorn.run does: it did not come up
     if again.is_set():
         launch.again(settings.switches_file.with_name(".env"))
 
