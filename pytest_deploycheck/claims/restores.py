@@ -77,12 +77,14 @@ def _equal(file: SignedFile, backup: BackupFacts) -> None:
     for table in backup.sentinel_tables:
         assert table in found, f"{file.name}: table {table} was not compared"
         assert table in noted, f"{file.name}: nobody noted table {table} when the backup was made"
-        for key in ("rows", "checksum"):
+        for key, kind in (("rows", int), ("checksum", str)):
             was, is_ = (
                 values[table].get(key) if isinstance(values[table], dict) else None
                 for values in (noted, found)
             )
             assert was is not None and is_ is not None, f"{file.name} does not say {key} of {table}"
+            if not isinstance(was, kind) or not isinstance(is_, kind):
+                unproven(Reason.UNPARSEABLE, f"{file.name}: {key} of {table} is no {kind.__name__}")
             assert was == is_, (
                 f"{file.name}: {key} of {table} is {is_} after the restore, and was {was} before"
             )

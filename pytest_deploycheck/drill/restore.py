@@ -144,7 +144,9 @@ def _head(connection: psycopg.Connection[Any]) -> str:
     for table, column in _HEADS.items():
         known = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table,)).fetchone()
         if known and known[0]:
-            statement = "SELECT coalesce(max({column}), '') FROM {table}".replace("{column}", column)
+            statement = "SELECT coalesce(max(({column}) COLLATE \"C\"), '') FROM {table}".replace(
+                "{column}", column
+            )
             row = connection.execute(sql.SQL(statement).format(table=sql.Identifier(table))).fetchone()
             return str(row[0]) if row else ""
     return ""

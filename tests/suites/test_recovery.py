@@ -209,6 +209,17 @@ def test_physical_restore_keeps_the_identifier() -> None:
         week.test_backup_restored(evidence(restored(backup, LIVE + 7 * DAY, **same)), facts, LIMITS, now)
 
 
+@pytest.mark.parametrize("entry", [{"rows": "many", "checksum": "77"}, {"rows": 5, "checksum": 77}])
+def test_restore_of_something_else(entry: dict[str, Any]) -> None:
+    """Facts of other types than they should have prove nothing, also where both sides are alike."""
+    facts, now = until(nightly(), LIVE + 8 * DAY), LIVE + 8 * DAY
+    same = {"tables": {"users": entry}, "tables_at_backup": {"users": entry}}
+    with pytest.raises(Unproven, match="is no"):
+        week.test_backup_restored(
+            evidence(restored(facts.of("far")[-3], LIVE + 7 * DAY, **same)), facts, LIMITS, now
+        )
+
+
 def drilled(kind: str, days: float, **changes: Any) -> SignedFile:
     """Return a record of a test some days after the go-live."""
     at = LIVE + timedelta(days=days)
