@@ -31,7 +31,9 @@ _LABEL = re.compile(
 _LINK = re.compile(r"(?<!\\)\[(?P<text>[^\]\[]*)\]\(\s*<?(?P<to>[^)\s>]+)>?(?:\s+[\"'(][^)]*)?\)")
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]^][^\]]*\]:\s*<?(\S+?)>?(?:\s|$)")
 _AUTOLINK = re.compile(r"<(https?://[^>\s]+)>")
-_CODE_SPAN = re.compile(r"(`+)(.+?)\1")
+_CODE_SPAN = re.compile(r"(?<!`)(`{1,4})(?!`)(.+?)(?<!`)\1(?!`)")
+LINE_MAX = 1500
+"""Characters of a line that are read: patterns that go back and forth must not be given more."""
 _UNDONE = re.compile(
     r"\b(?:TODO|TBD|FIXME|XXX|WIP)\b|\b(?:to be (?:done|written|defined|determined|completed)|coming soon|lorem ipsum)\b",
 )
@@ -153,7 +155,7 @@ class Page:
 
 def parse(text: str) -> Page:
     """Read a page; anything is a page, so nothing is refused."""
-    lines = tuple(text.replace("\r\n", "\n").split("\n"))
+    lines = tuple(line[:LINE_MAX] for line in text.replace("\r\n", "\n").split("\n"))
     start, front = _front_matter(lines)
     prose = ["" if number < start else line for number, line in enumerate(lines)]
     code = _take_code(prose)

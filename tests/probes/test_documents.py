@@ -174,3 +174,12 @@ def test_a_runbook_is_a_page_or_a_part_of_one() -> None:
     found = docs_entries.runbook("restore", "restor database", pages)
     assert (found.path, found.lacks, found.commands) == ("b.md", (), 1)
     assert docs_entries.runbook("nothing", "pause contract", pages).path == ""
+
+
+@pytest.mark.parametrize("part", ["`", "[a](", "[", "**", "<https://", "|--", " ", "# "])
+def test_long_lines_are_read_in_time(part: str) -> None:
+    """A line of one sign over and over is read up to a bound; without it this would take minutes."""
+    page = parse(part * 20_000)
+    assert len(page.lines[0]) <= 1500
+    assert page.links == () or part == "[a]("
+    assert page.undone == ()
