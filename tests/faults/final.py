@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from pytest_deploycheck.verdict import Verdict
 from tests.faults.harness import fault
 from tests.faults.ledgers import green_run, path_of
 from tests.faults.tools import edited, reloaded, stopped, switched
+from tests.probes.canned import Canned, serving
 
 GREEN = "go_live.final.green"
 CRITICAL = "go_live.final.no_critical"
@@ -302,6 +304,27 @@ def rule_fails(demo: Deployment) -> Iterator[None]:
 def _health(demo: Deployment, name: str) -> str:
     groups = requests.get(f"{demo.world.url('prometheus')}/api/v1/rules", timeout=5).json()["data"]["groups"]
     return next((str(r["health"]) for group in groups for r in group["rules"] if r["name"] == name), "")
+
+
+@fault(CRITICAL, "rules are not evaluated any more", probes=("alerts_now",), needs=NEEDS, limits=NOW_ONLY)
+@contextmanager
+def evaluation_stopped(demo: Deployment) -> Iterator[None]:
+    """Stand between the look and a Prometheus whose rules were last evaluated ten minutes ago."""
+    address = demo.world.url("prometheus")
+
+    def answer(path: str, query: dict[str, list[str]]) -> Canned:
+        got = requests.get(f"{address}{path}", params=query, timeout=5)
+        document = got.json() if "json" in got.headers.get("Content-Type", "") else None
+        if path != "/api/v1/rules" or document is None:
+            return Canned(got.text, got.status_code)
+        then = (datetime.now(UTC) - timedelta(minutes=10)).isoformat()
+        for group in document["data"]["groups"]:
+            for one in (group, *group["rules"]):
+                one["lastEvaluation"] = then
+        return Canned(json.dumps(document))
+
+    with serving(answer) as base, edited(demo.target, (f'url = "{address}"', f'url = "{base}"')):
+        yield
 
 
 @fault(CRITICAL, "alerts go to another Alertmanager", probes=("alerts_now",), needs=NEEDS, limits=NOW_ONLY)
