@@ -33,7 +33,7 @@ FINAL = ("passed", "failed")
 class Watched:
     """The runs that looked at one item within its window.
 
-    runs: complete ones of this release.  missed: slots without one, by the gaps between runs, so that a timer that
+    runs: complete ones of this release.  due: slots that have passed.  missed: slots without one, by the gaps between runs, so that a timer that
     is a little late counts as on time.  slot_s: how often they are due.  longest_gap_s, gap_at: the longest time
     without a look, and when it began.  final: the first verdict after the window has closed, empty before; final_run:
     whose; same_config: with the target file as it is now.
@@ -41,6 +41,7 @@ class Watched:
 
     item: str
     runs: int
+    due: int
     missed: int
     slot_s: float
     longest_gap_s: float
@@ -51,8 +52,8 @@ class Watched:
 
     @property
     def share(self) -> float:
-        """Runs per run that was due."""
-        return self.runs / (self.runs + self.missed) if self.runs else 0.0
+        """Slots with a run per slot that has passed."""
+        return max(0.0, 1 - self.missed / self.due) if self.due else 1.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ def watched(
     return Watched(
         item=item,
         runs=len(inside),
+        due=max(0, round((end - start).total_seconds() / slot_s)),
         missed=missed,
         slot_s=slot_s,
         longest_gap_s=round(longest, 1),

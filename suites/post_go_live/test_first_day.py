@@ -43,7 +43,7 @@ def test_continuity(
     runs = window_runs_facts.of(PERFORMANCE)
     if runs.missed:
         assert runs.share >= limits.window_runs_min, (
-            f"{runs.missed} of {runs.runs + runs.missed} scheduled runs are not in the ledger, one is due each "
+            f"{runs.missed} of {runs.due} scheduled runs are not in the ledger, one is due each "
             f"{runs.slot_s:.0f} s; nobody looked for {runs.longest_gap_s:.0f} s from {runs.gap_at}"
         )
 

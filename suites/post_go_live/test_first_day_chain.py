@@ -67,7 +67,7 @@ def test_transactions(
     assert facts.signups is None or facts.signups > 0, f"nobody signed up since {facts.go_live_at}"
     if runs.missed:
         assert runs.share >= limits.window_runs_min, (
-            f"{runs.missed} of {runs.runs + runs.missed} scheduled runs are not in the ledger; nobody looked at "
+            f"{runs.missed} of {runs.due} scheduled runs are not in the ledger; nobody looked at "
             f"transactions for {runs.longest_gap_s:.0f} s from {runs.gap_at}"
         )
 

@@ -25,6 +25,7 @@ PERFORMANCE = "post_go_live.first_day.performance"
 ERRORS = "post_go_live.first_day.errors"
 CHAIN = "post_go_live.first_day.chain"
 RESOURCES = "post_go_live.first_day.resources"
+TRANSACTIONS = "post_go_live.first_day.transactions"
 TRENDS = "post_go_live.first_week.trends"
 NEEDS = ("prometheus", "people")
 NOON = 12.0
@@ -215,7 +216,7 @@ def nobody_looked(demo: Deployment) -> Iterator[None]:
     PERFORMANCE,
     "a run was taken out of the ledger",
     probes=("window_runs",),
-    also=(TRENDS,),
+    also=(TRENDS, TRANSACTIONS),
     needs=NEEDS,
     lived=True,
 )

@@ -72,7 +72,16 @@ def test_the_beginning_and_the_end_count() -> None:
 def test_no_run_at_all_is_no_share() -> None:
     """Where nobody ever looked, nothing was watched."""
     found = seen([])
-    assert (found.runs, found.missed, found.share) == (0, 287, 0.0)
+    assert (found.runs, found.missed, found.due) == (0, 287, 288)
+    assert found.share < 0.01
+
+
+def test_more_runs_than_are_due_do_not_hide_a_gap() -> None:
+    """Where a run is due each hour, many in the first one say nothing of the hours without any."""
+    runs = each(1, 60)
+    found = watched(runs, ITEM, START, START + DAY, START + timedelta(hours=10), 3600.0, "c")
+    assert (found.due, found.missed) == (10, 8)
+    assert found.share < 0.25
 
 
 def test_an_open_window_counts_until_now() -> None:

@@ -79,7 +79,7 @@ def window(day: Window | None, peaks: tuple[Peak, ...] = PEAKS, before: Window |
 
 def runs(**changes: Any) -> WindowRunsFacts:
     """Return a ledger in which every run is."""
-    usual = Watched("", 287, 0, 300.0, 300.0, T0.isoformat(), "", "", False)
+    usual = Watched("", 287, 288, 0, 300.0, 300.0, T0.isoformat(), "", "", False)
     items = [
         replace(usual, item=name, **changes) for name in (*(FIRST_DAY + one for one in DAY_ITEMS), TRENDS)
     ]
