@@ -45,10 +45,18 @@ def report(world: World) -> Path:
     return world.path("mobile", "e2e.xml")
 
 
-def times(world: World) -> tuple[str, str]:
-    """Return when the newest tests began and ended."""
-    begin, end = json.loads(world.path("mobile", "e2e.json").read_text())
-    return str(begin), str(end)
+@dataclass(frozen=True)
+class Tried:
+    """What came of the newest tests: when they began and ended, and for each flow whether it passed."""
+
+    began: str
+    ended: str
+    flows: dict[str, str]
+
+
+def newest(world: World) -> Tried:
+    """Return what came of the newest tests."""
+    return Tried(**json.loads(world.path("mobile", "e2e.json").read_text()))
 
 
 def run(world: World) -> list[Step]:
@@ -57,7 +65,9 @@ def run(world: World) -> list[Step]:
     began = datetime.now(UTC)
     steps = [_try(name, getattr(phone, name)) for name in FLOWS]
     ended = datetime.now(UTC)
-    world.path("mobile", "e2e.json").write_text(json.dumps([began.isoformat(), ended.isoformat()]))
+    flows = {step.flow: "failed" if step.failure else "passed" for step in steps}
+    tried = {"began": began.isoformat(), "ended": ended.isoformat(), "flows": flows}
+    world.path("mobile", "e2e.json").write_text(json.dumps(tried))
     cases = []
     for step in steps:
         inner = f"<failure message={quoteattr(step.failure)}/>" if step.failure else ""
@@ -103,7 +113,7 @@ class _Phone:
         self._pool = urllib3.HTTPSConnectionPool(
             "127.0.0.1",
             world.port("edge"),
-            timeout=5.0,
+            timeout=15.0,
             retries=False,
             ca_certs=str(certs.Files.of(world).ca),
             server_hostname=DOMAINS[0],

@@ -28,7 +28,7 @@ def write(world: World, people: People) -> None:
             old.unlink()
     version, build = world.release.version, mobile.build_number(world)
     android, apple = mobile.artifacts(world)
-    began, ended = device.times(world)
+    tried = device.newest(world)
     people.record(
         TESTED,
         "qa",
@@ -41,12 +41,12 @@ def write(world: World, people: People) -> None:
                 for file in (android, apple)
             ],
             "devices": list(DEVICES),
-            "flows": dict.fromkeys(device.FLOWS, "passed"),
-            "tests": len(device.FLOWS),
-            "failures": 0,
+            "flows": tried.flows,
+            "tests": len(tried.flows),
+            "failures": sum(word != "passed" for word in tried.flows.values()),
             "reports": [{"file": device.report(world).name, "sha256": sha256_of(device.report(world))}],
-            "started_at": began,
-            "finished_at": ended,
+            "started_at": tried.began,
+            "finished_at": tried.ended,
         },
         files=[device.report(world)],
     )
