@@ -89,7 +89,8 @@ def restored(world: World) -> dict[str, Any]:
             noted=backup.noted(world),
             roles=ROLES,
             smoke=SMOKE,
-            prefix=accounts.command_prefix(user, folder, programs),
+            # Everything else of the deployment starts meanwhile, and is waited for.
+            prefix=["nice", "-n", "5", *accounts.command_prefix(user, folder, programs)],
             user=user,
         )
     finally:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import psycopg
 
 DATABASE = "restored"
-_WAIT_S = 60.0
+_WAIT_S = 120.0
 # How values are written as text depends on the session's settings.
 _WRITTEN = {
     "TimeZone": "UTC",
