@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.probes import mobile_app, mobile_text, secret_values
+from pytest_deploycheck.probes import mobile_app, mobile_found, mobile_text, secret_values
 from pytest_deploycheck.probes.mobile_archive import FILE_MAX_BYTES, AppError, Archive
 from pytest_deploycheck.probes.mobile_text import Hit, Rules, Text
 from pytest_deploycheck.target import Target
@@ -176,7 +176,7 @@ class _Look:
     def app(self, path: Path) -> AppFacts:
         """Return what a file is; a file that cannot be read is a fact as well."""
         sha256, problem = "", ""
-        app, said = mobile_app.App(kind=""), _Said(self.rules, self._contract)
+        app, said = mobile_found.App(kind=""), _Said(self.rules, self._contract)
         oddities: tuple[str, ...] = ()
         try:
             sha256 = self._digest(path)

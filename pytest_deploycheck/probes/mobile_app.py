@@ -2,66 +2,19 @@
 
 from __future__ import annotations
 
-import plistlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pytest_deploycheck.probes import mobile_axml, mobile_protobuf, mobile_signer
+from pytest_deploycheck.probes import mobile_apple, mobile_axml, mobile_protobuf, mobile_signer
 from pytest_deploycheck.probes.mobile_archive import AppError, Archive
 from pytest_deploycheck.probes.mobile_axml import Element, Reference, Table, Value
+from pytest_deploycheck.probes.mobile_found import App
 from pytest_deploycheck.probes.mobile_hermes import of_hermes
 from pytest_deploycheck.probes.mobile_protobuf import BundleTable
-from pytest_deploycheck.probes.mobile_signer import Signed
 from pytest_deploycheck.probes.mobile_text import HERMES, SEPARATOR, Text, of_dex, portions
 
-_PLIST_MAX = 4 * 2**20
-RIGHTS_TRIES, RIGHTS_MAX_BYTES = 200, 2**16
-_PICTURES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".gif",
-    ".ttf",
-    ".otf",
-    ".mp3",
-    ".mp4",
-    ".ogg",
-    ".wav",
-    ".car",
-    ".heic",
-)
-
-
-@dataclass
-class App:
-    """What was read of an app; None where the archive does not say it.
-
-    kind: "apk", "aab" or "ipa".  id: package name or bundle identifier.  version: for people; build: the number that
-    stores compare.  cleartext: it may speak HTTP without TLS; cleartext_hosts: to these alone.  own_certificates: it
-    trusts certificates that its user installed.  links: hosts whose links it opens, which it has verified.  pins:
-    (host, digests of keys, expiration).  team_app_id: Apple's, with the team.
-    """
-
-    kind: str
-    id: str = ""
-    version: str = ""
-    build: str = ""
-    min_os: str = ""
-    target_sdk: int | None = None
-    debuggable: bool = False
-    test_only: bool = False
-    cleartext: bool = False
-    cleartext_hosts: list[str] = field(default_factory=list)
-    own_certificates: bool = False
-    links: set[str] = field(default_factory=set)
-    pins: list[tuple[str, tuple[str, ...], str]] = field(default_factory=list)
-    team_app_id: str = ""
-    signed: Signed = field(default_factory=Signed)
-    problems: list[str] = field(default_factory=list)
+_PICTURES = tuple(".png .jpg .jpeg .webp .gif .ttf .otf .mp3 .mp4 .ogg .wav .car .heic".split())
 
 
 def read(path: Path, archive: Archive, check: Callable[[], object]) -> App:
@@ -74,7 +27,7 @@ def read(path: Path, archive: Archive, check: Callable[[], object]) -> App:
     elif plist := next(
         (one for one in archive.names if re.fullmatch(r"Payload/[^/]+\.app/Info\.plist", one)), ""
     ):
-        return _apple(plist, archive)
+        return mobile_apple.read(plist, archive)
     else:
         raise AppError("neither an Android nor an Apple app: there is no manifest and no Info.plist in it")
     app.signed = mobile_signer.signed(path, archive, check)
@@ -170,91 +123,6 @@ class _Resolve:
         )
 
 
-def _apple(name: str, archive: Archive) -> App:
-    info = _plist(archive.read(name, _PLIST_MAX), name)
-    folder = name.removesuffix("Info.plist")
-    security = info.get("NSAppTransportSecurity")
-    security = security if isinstance(security, dict) else {}
-    app = App(
-        kind="ipa",
-        id=str(info.get("CFBundleIdentifier", "")),
-        version=str(info.get("CFBundleShortVersionString", "")),
-        build=str(info.get("CFBundleVersion", "")),
-        min_os=str(info.get("MinimumOSVersion", "")),
-        cleartext=security.get("NSAllowsArbitraryLoads") is True,
-    )
-    domains = security.get("NSExceptionDomains")
-    for host, rules in domains.items() if isinstance(domains, dict) else ():
-        keys = ("NSExceptionAllowsInsecureHTTPLoads", "NSThirdPartyExceptionAllowsInsecureHTTPLoads")
-        if isinstance(rules, dict) and any(rules.get(key) is True for key in keys):
-            app.cleartext_hosts.append(str(host).lower())
-    pinned = security.get("NSPinnedDomains")
-    for host, rules in pinned.items() if isinstance(pinned, dict) else ():
-        rules = rules if isinstance(rules, dict) else {}
-        digests = []
-        for kind in ("NSPinnedCAIdentities", "NSPinnedLeafIdentities"):
-            entries = rules.get(kind)
-            for one in entries if isinstance(entries, list) else ():
-                digests.append(str(one.get("SPKI-SHA256-BASE64", "")) if isinstance(one, dict) else "")
-        app.pins.append((str(host).lower()[:253], tuple(digests), ""))
-    profile = f"{folder}embedded.mobileprovision"
-    rights: dict[str, Any] = {}
-    if archive.has(profile):
-        data = archive.read(profile, _PLIST_MAX)
-        begin, end = data.find(b"<?xml"), data.find(b"</plist>")
-        rights = _plist(data[begin : end + 8], profile).get("Entitlements", {}) if 0 <= begin < end else {}
-        _profile(app, rights if isinstance(rights, dict) else {})
-        app.signed.schemes.append("profile")
-    program = folder + str(info.get("CFBundleExecutable", ""))
-    if archive.has(program):
-        _entitlements(app, archive.read(program))
-    return app
-
-
-def _profile(app: App, rights: dict[str, Any]) -> None:
-    app.team_app_id = app.team_app_id or str(rights.get("application-identifier", ""))
-    app.debuggable |= rights.get("get-task-allow") is True
-
-
-def _entitlements(app: App, program: bytes) -> None:
-    """Read the rights that are signed into the program: a property list within its code signature."""
-    end = 0
-    for _ in range(RIGHTS_TRIES):
-        start = program.find(b"<?xml", end)
-        if start < 0:
-            return
-        end = program.find(b"</plist>", start, start + RIGHTS_MAX_BYTES) + 8
-        if end < 8:
-            end = start + 5
-            continue
-        try:
-            rights = _plist(program[start:end], "the program's entitlements")
-        except AppError:
-            continue
-        if "application-identifier" not in rights and "com.apple.developer.team-identifier" not in rights:
-            continue
-        _profile(app, rights)
-        domains = rights.get("com.apple.developer.associated-domains")
-        for one in domains if isinstance(domains, list) else ():
-            kind, _, host = str(one).partition(":")
-            if kind == "applinks":
-                app.links.add(host.partition("?")[0].lower())
-        return
-
-
-def _plist(data: bytes, name: str) -> dict[str, Any]:
-    """Return a property list, binary or XML; anything but a dictionary is damaged."""
-    if data[:6] != b"bplist" and (b"<!ENTITY" in data or b"<!ATTLIST" in data):
-        raise AppError(f"{name[:120]} declares entities, which no property list does")
-    try:
-        found = plistlib.loads(data)
-    except Exception as error:  # it raises what its readers stumble over, by the dozen
-        raise AppError(f"{name[:120]} is no property list: {type(error).__name__}") from None
-    if not isinstance(found, dict):
-        raise AppError(f"{name[:120]} is no dictionary")
-    return found
-
-
 def texts(archive: Archive) -> Iterator[Text]:
     """Yield the strings of every entry that can hold any; pictures, fonts and signatures are left out."""
     for name in archive.names:
@@ -273,20 +141,6 @@ def texts(archive: Archive) -> Iterator[Text]:
         elif data[:4] == b"\3\0\x08\0":
             yield Text(name, SEPARATOR.join(mobile_axml.words(data)))
         elif data[:6] == b"bplist":
-            yield Text(name, SEPARATOR.join(_words(_plist(data, name))))
+            yield Text(name, SEPARATOR.join(mobile_apple.words(mobile_apple.plist(data, name))))
         else:
             yield from portions(name, data)
-
-
-def _words(document: Any) -> Iterator[str]:
-    """Yield the strings of a property list, each container once: a binary one may hold itself."""
-    todo, seen = [document], set[int]()
-    while todo:
-        value = todo.pop()
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict | list) and id(value) not in seen:
-            seen.add(id(value))
-            if isinstance(value, dict):
-                yield from map(str, value)
-            todo += value.values() if isinstance(value, dict) else value

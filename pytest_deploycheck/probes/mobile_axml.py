@@ -6,7 +6,7 @@ The formats are those of `ResourceTypes.h` of the Android Open Source Project.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pytest_deploycheck.probes.mobile_archive import AppError
@@ -244,11 +244,6 @@ class Table:
             elif one not in found:
                 found.append(one)
         return tuple(found)
-
-
-def flat(attributes: Mapping[str, Value]) -> dict[str, str]:
-    """Return attributes as words, references left out."""
-    return {key: str(value) for key, value in attributes.items() if not isinstance(value, Reference)}
 
 
 def words(data: bytes) -> list[str]:

@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 from pytest_deploycheck.demo.mobile import apk, axml, ipa
 from pytest_deploycheck.demo.mobile.apk import Manifest
 from pytest_deploycheck.demo.mobile.keys import Signer
-from pytest_deploycheck.probes import mobile_app, mobile_archive, mobile_axml, mobile_protobuf, mobile_text
+from pytest_deploycheck.probes import (
+    mobile_app,
+    mobile_apple,
+    mobile_archive,
+    mobile_axml,
+    mobile_found,
+    mobile_protobuf,
+    mobile_text,
+)
 from pytest_deploycheck.probes.mobile_archive import AppError, Archive
 from pytest_deploycheck.probes.mobile_hermes import of_hermes
 from pytest_deploycheck.probes.mobile_text import HERMES, of_dex
@@ -29,7 +37,7 @@ BUNDLE = ipa.package("shop.app", "TEAM.shop.app", "1.0.0", "100", {"main.jsbundl
 DOCUMENT = axml.document(MANIFEST.root())
 
 
-def everything(data: bytes) -> mobile_app.App:
+def everything(data: bytes) -> mobile_found.App:
     """Read an archive as the probe does."""
     with tempfile.NamedTemporaryFile(suffix=".apk") as file:
         file.write(data)
@@ -153,13 +161,13 @@ def test_names_that_lead_away(tmp_path: Path) -> None:
 def test_property_lists_of_every_kind() -> None:
     """Both formats are read; entities are refused, and so is a list that holds itself."""
     for style in (plistlib.FMT_XML, plistlib.FMT_BINARY):
-        assert mobile_app._plist(plistlib.dumps({"a": 1}, fmt=style), "Info.plist") == {"a": 1}
+        assert mobile_apple.plist(plistlib.dumps({"a": 1}, fmt=style), "Info.plist") == {"a": 1}
     laughs = (
         b'<?xml version="1.0"?><!DOCTYPE plist [<!ENTITY a "ha">]><plist><dict><key>a</key></dict></plist>'
     )
     for data in (laughs, b"bplist00" + bytes(range(64)), b"[]", plistlib.dumps(["a"])):
         with pytest.raises(AppError):
-            mobile_app._plist(data, "Info.plist")
+            mobile_apple.plist(data, "Info.plist")
 
 
 def test_strings_that_share_their_bytes() -> None:
@@ -187,7 +195,7 @@ def test_a_property_list_that_holds_itself() -> None:
         + b"\1\1"
         + struct.pack(">QQQ", 2, 0, 15)
     )
-    assert list(mobile_app._words(plistlib.loads(data))) == ["abc"]
+    assert list(mobile_apple.words(plistlib.loads(data))) == ["abc"]
 
 
 def test_large_files_are_read_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from pytest_deploycheck.demo.mobile import apk
 from pytest_deploycheck.demo.mobile.apk import Manifest
 from pytest_deploycheck.demo.mobile.keys import Signer
 from pytest_deploycheck.probes import mobile_app
-from pytest_deploycheck.probes.mobile_app import App
 from pytest_deploycheck.probes.mobile_archive import Archive
+from pytest_deploycheck.probes.mobile_found import App
 from pytest_deploycheck.probes.mobile_text import addresses, urls
 
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
