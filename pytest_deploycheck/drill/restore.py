@@ -22,22 +22,21 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_deploycheck.drill.scratch import RestoreError, cluster, run
+
 if TYPE_CHECKING:
     import psycopg
 
 DATABASE = "restored"
-_WAIT_S = 120.0
 # How values are written as text depends on the session's settings.
 _WRITTEN = {
     "TimeZone": "UTC",
@@ -54,10 +53,6 @@ _HEADS = {
     "goose_db_version": "version_id::text",
     "_prisma_migrations": "migration_name",
 }
-
-
-class RestoreError(Exception):
-    """A backup could not be restored; the message says which step failed and what its tool said."""
 
 
 @dataclass(frozen=True)
@@ -171,17 +166,17 @@ def restore(
     PostgreSQL's programs as an account that is not root.  RestoreError where a step fails.
     """
     started, begun = datetime.now(UTC), time.monotonic()
-    with _cluster(programs, folder, prefix, user) as (dsn, identifier):
+    with cluster(programs, folder, prefix, user) as (dsn, identifier):
         if identifier == production:
             raise RestoreError(f"the scratch cluster has production's system identifier {production}")
         import psycopg
         from psycopg import sql
 
-        with psycopg.connect(f"{dsn} dbname=postgres", autocommit=True) as cluster:
+        with psycopg.connect(f"{dsn} dbname=postgres", autocommit=True) as server:
             for role in roles:
-                cluster.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-            cluster.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(DATABASE)))
-        _run(
+                server.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+            server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(DATABASE)))
+        run(
             "pg_restore", [programs / "pg_restore", "--exit-on-error", "-d", f"{dsn} dbname={DATABASE}", dump]
         )
         with psycopg.connect(f"{dsn} dbname={DATABASE}") as database:
@@ -215,80 +210,6 @@ def _amcheck(database: psycopg.Connection[Any]) -> str:
     finally:
         database.rollback()
     return "clean"
-
-
-@contextmanager
-def _cluster(
-    programs: Path, folder: Path, prefix: Sequence[str], user: str | None
-) -> Iterator[tuple[str, str]]:
-    """Run a new cluster that nobody else can reach; yield its address and its system identifier."""
-    # The name of a socket may have a hundred characters or so: deep folders are too long for it.
-    sockets = Path(tempfile.mkdtemp(prefix="restore-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    data = folder / "data"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(mode=0o700)
-    if user is not None:
-        shutil.chown(data, user)
-        shutil.chown(sockets, user)
-    options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-    server = None
-    try:
-        _run("initdb", [*prefix, programs / "initdb", f"--pgdata={data}", *options, "--data-checksums"])
-        settings = [
-            f"unix_socket_directories={sockets}",
-            "listen_addresses=",
-            "fsync=off",
-            "max_wal_senders=0",
-        ]
-        command = [*prefix, programs / "postgres", "-D", data, *(w for one in settings for w in ("-c", one))]
-        server = subprocess.Popen(
-            [str(word) for word in command],
-            cwd=sockets,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        dsn = f"host={sockets} user=postgres"
-        _wait(server, dsn)
-        identifier = str(int.from_bytes((data / "global" / "pg_control").read_bytes()[:8], sys.byteorder))
-        yield dsn, identifier
-    finally:
-        if server is not None:
-            server.terminate()
-            try:
-                server.communicate(timeout=_WAIT_S)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.communicate()
-        shutil.rmtree(data, ignore_errors=True)
-        shutil.rmtree(sockets, ignore_errors=True)
-
-
-def _wait(server: subprocess.Popen[str], dsn: str) -> None:
-    import psycopg
-
-    deadline = time.monotonic() + _WAIT_S
-    while True:
-        try:
-            psycopg.connect(f"{dsn} dbname=postgres", connect_timeout=2).close()
-            return
-        except psycopg.OperationalError as error:
-            if server.poll() is not None:
-                said = server.stderr.read()[-300:] if server.stderr else ""
-                raise RestoreError(f"the scratch cluster did not start: {said.strip()}") from error
-            if time.monotonic() > deadline:
-                raise RestoreError(f"the scratch cluster does not answer after {_WAIT_S:g} s") from error
-        time.sleep(0.05)
-
-
-def _run(name: str, command: Sequence[object]) -> None:
-    done = subprocess.run(
-        [str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/"
-    )
-    if done.returncode:
-        raise RestoreError(f"{name} ended with status {done.returncode}: {done.stderr.strip()[-300:]}")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -11,7 +11,8 @@ import pytest
 
 from pytest_deploycheck.demo import accounts, postgres
 from pytest_deploycheck.drill import restore as drill
-from pytest_deploycheck.drill.restore import Noted, Restored, RestoreError, note, restore
+from pytest_deploycheck.drill.restore import Noted, Restored, note, restore
+from pytest_deploycheck.drill.scratch import RestoreError, cluster
 
 pytestmark = pytest.mark.skipif(postgres.available() is not None, reason=str(postgres.available()))
 
@@ -25,7 +26,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Noted
     programs, user = postgres.bin_dir(), accounts.unprivileged()
     assert programs is not None
     prefix = accounts.command_prefix(user, folder, programs)
-    with drill._cluster(programs, folder / "source", prefix, user) as (dsn, _):
+    with cluster(programs, folder / "source", prefix, user) as (dsn, _):
         with psycopg.connect(f"{dsn} dbname=postgres", autocommit=True) as database:
             database.execute(
                 "CREATE TABLE users AS SELECT i AS id, 'name ' || i AS name FROM generate_series(1, 50) i"
@@ -99,6 +100,6 @@ def test_production(made: tuple[Path, Noted, Path], monkeypatch: pytest.MonkeyPa
     def same(*_: object) -> Iterator[tuple[str, str]]:
         yield "host=/nowhere", "7412"
 
-    monkeypatch.setattr(drill, "_cluster", same)
+    monkeypatch.setattr(drill, "cluster", same)
     with pytest.raises(RestoreError, match="production's system identifier 7412"):
         again(made, production="7412")
