@@ -6,22 +6,18 @@ None of these decides anything; where nothing could be seen, the fact is None or
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from pytest_deploycheck.drill.look_data import NAME, Data
 from pytest_deploycheck.observe import CannotLook, Dead, Probe
 from pytest_deploycheck.probes import evm
-from pytest_deploycheck.probes.migrations import TABLES
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections, Wire
 from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.rpc import RpcError
 
 _DEADLINE_S = 4 * 3600.0
-_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?")
 
 
 def _nothing() -> None:
@@ -47,7 +43,7 @@ DRILL = Probe(
 )
 
 
-class Look:
+class Look(Data):
     """The eyes of a drill."""
 
     def __init__(self, wire: Wire) -> None:
@@ -134,95 +130,6 @@ class Look:
             return False
         return True
 
-    def value(self, statement: str) -> Any:
-        """Return the first value of a query of the target file, as text or a number; None without one."""
-        if not statement:
-            return None
-        row = self._one(statement)
-        if not row:
-            return None
-        found = next(iter(row.values()))
-        if isinstance(found, datetime):
-            return found.isoformat()
-        return float(found) if isinstance(found, int | float) or hasattr(found, "as_tuple") else str(found)
-
-    def rows(self) -> dict[str, int]:
-        """Return the number of rows of each business table."""
-        return {name: int(self._one(f"SELECT count(*) AS n FROM {name}")["n"]) for name in self.tables()}  # noqa: S608 - checked
-
-    def tables(self) -> list[str]:
-        """Return the business tables of the target file whose names are names."""
-        return [
-            name
-            for name in (self.target.db.business_tables if self.target.db else [])
-            if _NAME.fullmatch(name)
-        ]
-
-    def lsn(self) -> str | None:
-        """Return the position in the write-ahead log; None where nothing is written to it."""
-        found = self._one(
-            "SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_lsn() END::text AS lsn"
-        ).get("lsn")
-        return None if found is None else str(found)
-
-    def schema_version(self) -> str | None:
-        """Return the newest migration that the database says was applied."""
-        section = self.target.migrations
-        if section.tool is None:
-            return None
-        table = section.table or TABLES[section.tool]
-        column = {
-            "alembic": "version_num",
-            "django": "name",
-            "flyway": "version",
-            "prisma": "migration_name",
-            "goose": "version_id",
-        }.get(section.tool, "version")
-        if not _NAME.fullmatch(table):
-            return None
-        row = self._one(f"SELECT max({column}) AS v FROM {table}")  # noqa: S608 - checked
-        return None if row.get("v") is None else str(row["v"])
-
-    def sequences(self) -> list[dict[str, Any]]:
-        """Return each sequence of a business table with its last value and the column's highest."""
-        found = []
-        for table in self.tables():
-            for column in self._rows(
-                "SELECT a.attname AS name, pg_get_serial_sequence(%s, a.attname) AS sequence FROM pg_attribute a"
-                " WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
-                " AND pg_get_serial_sequence(%s, a.attname) IS NOT NULL",
-                (table, table, table),
-            ):
-                name, sequence = str(column["name"]), str(column["sequence"])
-                top = self._one(f'SELECT max("{name}") AS top FROM {table}')  # noqa: S608 - of the catalogue
-                try:
-                    last = self._one(
-                        "SELECT pg_sequence_last_value(%s::regclass) AS last", (sequence,), admin=True
-                    )
-                except CannotLook:
-                    last = {}
-                found.append({"sequence": sequence, "last": last.get("last"), "max": top["top"]})
-        return found
-
-    def grants(self) -> list[str] | None:
-        """Return what the application's role may not do with the business tables; None where no role is named."""
-        role = self.target.db.app_role if self.target.db else ""
-        if not role:
-            return None
-        missing = []
-        for table in self.tables():
-            row = self._one(
-                "SELECT has_table_privilege(%s, %s, 'SELECT') AND has_table_privilege(%s, %s, 'INSERT') AS may",
-                (role, table, role, table),
-            )
-            if not row["may"]:
-                missing.append(f"{role} may not use {table}")
-        return missing
-
-    def extensions(self) -> list[str]:
-        """Return the extensions of the database."""
-        return [str(row["n"]) for row in self._rows("SELECT extname AS n FROM pg_extension ORDER BY 1")]
-
     def block(self) -> int | None:
         """Return the chain's newest block; None where no node answers."""
         if self.target.rpc is None:
@@ -248,7 +155,7 @@ class Look:
         if target.rpc is None or target.db is None or not target.contract.address:
             return None
         table = target.db.events_table
-        if not _NAME.fullmatch(table):
+        if not NAME.fullmatch(table):
             return None
         topics = [evm.topic(one) for one in (target.contract.purchased, target.contract.redeemed)]
         query = {
@@ -259,7 +166,7 @@ class Look:
         }
         try:
             logs = self.connect.rpc().call("eth_getLogs", query)
-            rows = self._rows(
+            rows = self.all_rows(
                 f"SELECT DISTINCT lower(tx_hash) AS h FROM {table} WHERE block_number BETWEEN %s AND %s",  # noqa: S608
                 (first, last),
             )
@@ -298,26 +205,6 @@ class Look:
                     }
                 )
         return sorted(found, key=lambda one: one["id"])
-
-    def _one(self, statement: str, values: Sequence[Any] = (), *, admin: bool = False) -> dict[str, Any]:
-        rows = self._rows(statement, values, admin=admin)
-        return rows[0] if rows else {}
-
-    def _rows(
-        self, statement: str, values: Sequence[Any] = (), *, admin: bool = False
-    ) -> list[dict[str, Any]]:
-        """Ask the database on a connection of its own: in a drill databases come and go.
-
-        admin: as the role that may see more, where the target file names one.  Without a database there are no rows.
-        """
-        if self.target.db is None:
-            return []
-        more = admin and self.target.db.admin_dsn is not None
-        client = self.connect.sql("db_admin" if more else "db")
-        try:
-            return client.rows(statement, values)
-        finally:
-            client.close()
 
 
 def closed(route: dict[str, Any]) -> bool:

@@ -34,7 +34,9 @@ def timeline(facts: Mapping[str, Any]) -> tuple[str, str, Markup, tuple[tuple[st
         y = place * _ROW
         parts += [
             svg.text(0, y + _BOX, name[:22]),
-            svg.boxes([(min(_LABELS + begin * scale, WIDTH - 1), y + 1, max((end - begin) * scale, 1.0), _BOX)]),
+            svg.boxes(
+                [(min(_LABELS + begin * scale, WIDTH - 1), y + 1, max((end - begin) * scale, 1.0), _BOX)]
+            ),
         ]
     bottom = len(rows) * _ROW
     if shown and limit is not None:

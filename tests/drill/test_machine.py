@@ -26,7 +26,9 @@ def test_seven_steps(world: World) -> None:
     assert world.done == ["on", "snapshot", "previous", "restore s1", "off", "forward"]
     assert [one["state"] for one in record["steps"]] == ["done"] * 7
     assert record["steps"][0]["after"]["routes"][0]["status"] == 503
-    assert record["steps"][0]["after"]["operator_status"] == 200, "the operator's own address did not come through"
+    assert record["steps"][0]["after"]["operator_status"] == 200, (
+        "the operator's own address did not come through"
+    )
     assert record["steps"][0]["after"]["live"][0]["status"] == 200
     assert record["steps"][2]["after"]["told"]["commit"] == OLD
     assert record["steps"][5]["after"]["routes"][0]["status"] == 200
