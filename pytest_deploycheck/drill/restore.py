@@ -27,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +103,7 @@ class Restored:
             "scratch_host": socket.gethostname(),
             "pg_version": self.version,
             "started_at": self.started_at.isoformat(),
+            "ended_at": (self.started_at + timedelta(seconds=self.took_s)).isoformat(),
             "duration_s": round(self.took_s, 2),
             "amcheck": self.amcheck,
             "head": self.found.head,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def test_equal(made: tuple[Path, Noted, Path]) -> None:
     assert not (made[2] / "scratch" / "data").exists()
     facts = restored.facts()
     assert facts["tables"] == facts["tables_at_backup"]
+    took = datetime.fromisoformat(facts["ended_at"]) - datetime.fromisoformat(facts["started_at"])
+    assert abs(took.total_seconds() - facts["duration_s"]) < 0.1
 
 
 def test_differs(made: tuple[Path, Noted, Path]) -> None:
