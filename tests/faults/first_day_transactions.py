@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
-from tests.faults.functional import execute
-from tests.faults.functional_chain import bug, changed, newest
+from tests.faults.functional import bug, execute
+from tests.faults.functional_chain import changed, newest
 from tests.faults.harness import fault
 
 ITEM = "post_go_live.first_day.transactions"
