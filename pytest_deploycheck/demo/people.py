@@ -50,7 +50,9 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
             "allowed_signers": "people/allowed_signers",
         },
         "ledger": {"path": "ledger.jsonl"},
-        "standins": {"people": "nobody works here: contacts, roster, and that somebody read or did something"},
+        "standins": {
+            "people": "nobody works here: contacts, roster, and that somebody read or did something"
+        },
         "migrations": {"tool": "golang-migrate", "dir": "migrations"},
         "docs": {"runbook_dir": "docs/runbooks"},
         "contacts": {

@@ -20,6 +20,8 @@ class DrillLimits(Numbers):
     drill_backlog_max_s: float = limit(900, "s", "own: after the maintenance, until no job waits")
     drill_stable_s: float = limit(900, "s", "own: after the maintenance, routes are watched for so long")
     drill_silence_max_s: float = limit(7200, "s", "own: a silence for maintenance ends by itself within")
-    drill_probe_s: float = limit(0.5, "s", "own: between two questions of the prober that measures the outage")
+    drill_probe_s: float = limit(
+        0.5, "s", "own: between two questions of the prober that measures the outage"
+    )
     postmortem_max_d: float = limit(5, "days", "own: business days from the event to its written account")
     postmortem_overdue_max_d: float = limit(30, "days", "own: an action may be late by so much")

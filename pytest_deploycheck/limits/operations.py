@@ -13,7 +13,9 @@ class OperationsLimits(Numbers):
     runbook_exercise_max_age_d: float = limit(180, "days", "own: a critical runbook was gone through")
     doc_min_words: float = limit(40, "words", "own: shorter is a title page")
     contacts_review_max_age_d: float = limit(90, "days", "own: contacts were reviewed within this")
-    security_txt_max_d: float = limit(366, "days", "RFC 9116 2.5.5: Expires less than a year ahead, and a day")
+    security_txt_max_d: float = limit(
+        366, "days", "RFC 9116 2.5.5: Expires less than a year ahead, and a day"
+    )
     security_txt_min_d: float = limit(7, "days", "own: it is renewed before it expires")
     api_dead_ops_max: int = limit(0, "operations", "own: documented and not there")
     api_unknown_routes_max: int = limit(0, "routes", "ASVS 13.4.5: served and not documented")

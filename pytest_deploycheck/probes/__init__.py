@@ -95,7 +95,6 @@ from pytest_deploycheck.probes.repo import repo
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.review_files import review_files
 from pytest_deploycheck.probes.rollback_plan import rollback_plan
-from pytest_deploycheck.probes.review_files import review_files
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rpc import rpc
 from pytest_deploycheck.probes.rules import rules
@@ -103,7 +102,6 @@ from pytest_deploycheck.probes.sarif import sarif
 from pytest_deploycheck.probes.scans import scans
 from pytest_deploycheck.probes.security_logs import security_logs
 from pytest_deploycheck.probes.security_txt import security_txt
-from pytest_deploycheck.probes.security_logs import security_logs
 from pytest_deploycheck.probes.signer import signer
 from pytest_deploycheck.probes.silences import silences
 from pytest_deploycheck.probes.slo import slo

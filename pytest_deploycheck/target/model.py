@@ -30,8 +30,8 @@ from pytest_deploycheck.target.deployment import ReleaseSection, TargetSection
 from pytest_deploycheck.target.drill import RollbackSection
 from pytest_deploycheck.target.edge import HeadersSection, LoadSection, PerfSection, RateSection, TlsSection
 from pytest_deploycheck.target.environment import ApiKeysSection, EnvSection, SecretsSection
-from pytest_deploycheck.target.mobile import MobileSection
 from pytest_deploycheck.target.final import GoliveSection, SloSection
+from pytest_deploycheck.target.mobile import MobileSection
 from pytest_deploycheck.target.monitoring import (
     AlertmanagerSection,
     AlertsSection,

@@ -44,10 +44,8 @@ def endpoint(target: Target, name: str) -> Endpoint:
     if name == "load":
         return Endpoint(name, "", "load", url=target.load.host or target.target.base_url)
     if name == "api_keys":
-        urls = (str(one.url) for one in target.api_keys.keys if one.url)
-        return Endpoint(
-            name, "", "api_keys", url=", ".join(dict.fromkeys(urls)) or "each service's own address"
-        )
+        known = dict.fromkeys(str(one.url) for one in target.api_keys.keys if one.url)
+        return Endpoint(name, "", "api_keys", url=", ".join(known) or "each service's own address")
     if name == "bundles":
         return Endpoint(name, "", "contract", url=", ".join(target.contract.bundle_urls))
     if name == "dns":
