@@ -15,6 +15,7 @@ from pytest_deploycheck.probes import evm
 from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections, Wire
 from pytest_deploycheck.transports.http import Http, Response
+from pytest_deploycheck.transports.names import addresses_of
 from pytest_deploycheck.transports.rpc import RpcError
 
 _DEADLINE_S = 4 * 3600.0
@@ -37,6 +38,7 @@ DRILL = Probe(
         "rpc": "POST",
         "host": "read",
         "alertmanager": "GET",
+        "dns": "query",
     },
     safety="S5",
     summary="what a drill looks at before and after each step",
@@ -49,6 +51,7 @@ class Look(Data):
     def __init__(self, wire: Wire) -> None:
         self.target: Target = wire.target
         self.connect = Connections(wire, DRILL)
+        self._addresses: dict[str, str] | None = None
 
     def close(self) -> None:
         """Close its connections."""
@@ -69,6 +72,16 @@ class Look(Data):
         live = {base + path for path in self.live_paths()}
         kept = [url for url in (*urls, *others) if url.partition("?")[0] not in live]
         return list(dict.fromkeys(kept))
+
+    def addresses(self) -> dict[str, str]:
+        """Return where the deployment's own names lead, where they are asked of resolvers of the target file."""
+        if self._addresses is None:
+            self._addresses = {}
+            if "resolvers" in self.target.dns.model_fields_set:
+                for name in self.target.public_names:
+                    with contextlib.suppress(CannotLook, Dead):
+                        self._addresses[name] = addresses_of(self.target, self.connect, name)[0]
+        return self._addresses
 
     def live_paths(self) -> list[str]:
         """Return the paths by which a load balancer asks whether the edge lives."""
@@ -93,7 +106,7 @@ class Look(Data):
         }
 
     def _user(self, base: str) -> Http:
-        return self.connect.http("api", base=base, source="")
+        return self.connect.http("api", base=base, source="", addresses=self.addresses())
 
     def operator(self, path: str) -> Response | None:
         """Ask a path as an operator does; None where nothing answers."""

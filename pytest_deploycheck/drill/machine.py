@@ -174,7 +174,10 @@ def _probe(state: Drill) -> None:
         return
     ca = state.target.target.ca_file
     pid, start = state.prober.start(
-        state.look.public(), str(state.target.file(ca)) if ca else "", state.limits.drill_probe_s
+        state.look.public(),
+        str(state.target.file(ca)) if ca else "",
+        state.limits.drill_probe_s,
+        state.look.addresses(),
     )
     state.journal.write("prober", pid=pid, start=start)
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +42,15 @@ class Prober:
         self._out = folder / f"{drill}.prober.jsonl"
         self._stop = folder / f"{drill}.prober.stop"
 
-    def start(self, urls: Sequence[str], ca: str, every_s: float) -> tuple[int, str]:
-        """Start to ask; return the process and when it started."""
+    def start(
+        self, urls: Sequence[str], ca: str, every_s: float, addresses: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Start to ask; return the process and when it started. `addresses`: where some names lead."""
         self._stop.unlink(missing_ok=True)
         values = {
             "urls": list(urls),
             "ca": ca,
+            "addresses": dict(addresses or {}),
             "every_s": every_s,
             "out": str(self._out),
             "stop": str(self._stop),

@@ -1,8 +1,8 @@
 """The prober: asks the public routes in turn while a drill goes on, as a process of its own.
 
 It knows nothing of the drill and outlives it when that is killed, so that what users saw of the outage is measured
-and not computed. `python prober.py CONFIG` where CONFIG is JSON: urls, ca, every_s, out, stop, until (seconds
-since 1970). Each answer is a line of `out`: [time, url number, status, seconds]; status 0 is no connection, -1 one
+and not computed. `python prober.py CONFIG` where CONFIG is JSON: urls, addresses (of names that this machine need not
+resolve), ca, every_s, out, stop, until (seconds since 1970). Each answer is a line of `out`: [time, url number, status, seconds]; status 0 is no connection, -1 one
 that broke off before its answer.
 """
 
@@ -12,6 +12,7 @@ import http.client
 import itertools
 import json
 import os
+import socket
 import ssl
 import sys
 import time
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 _TIMEOUT_S = 5.0
 
 
-def ask(url: str, context: ssl.SSLContext) -> int:
+def ask(url: str, context: ssl.SSLContext, addresses: dict[str, str]) -> int:
     """Return the status of one answer, on a connection of its own."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
@@ -31,7 +32,9 @@ def ask(url: str, context: ssl.SSLContext) -> int:
     else:
         connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
     try:
-        connection.connect()
+        reached = socket.create_connection((addresses.get(host, host), connection.port), _TIMEOUT_S)
+        https = parts.scheme == "https"
+        connection.sock = context.wrap_socket(reached, server_hostname=host) if https else reached
     except OSError:
         connection.close()
         return 0
@@ -59,7 +62,7 @@ def main(config: dict[str, Any]) -> None:
             if os.path.exists(config["stop"]) or time.time() > config["until"]:  # noqa: PTH110
                 return
             begun = time.time()
-            status = ask(config["urls"][number], context)
+            status = ask(config["urls"][number], context, config.get("addresses", {}))
             out.write(json.dumps([round(begun, 3), number, status, round(time.time() - begun, 3)]) + "\n")
             out.flush()
             time.sleep(max(0.0, config["every_s"] - (time.time() - begun)))

@@ -28,6 +28,7 @@ class Accounts(Conversation):
         base: str = "",
         hidden: bool = False,
         source: str | None = None,
+        addresses: Mapping[str, str] | None = None,
     ) -> Http:
         """Return a client for an endpoint; `base` overrides the address within the same endpoint.
 
@@ -53,6 +54,7 @@ class Accounts(Conversation):
             bearer=bearer,
             shown=shown,
             source=self._source(name) if source is None else source,
+            addresses=addresses,
         )
         self._open.append(client)
         return client

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -72,7 +72,8 @@ class Http:
     """A client for one endpoint.
 
     `enter(action)` declares a request to the ledger; `remaining()` gives the seconds left to the probe.
-    source: the address of this machine to ask from, where it has several.
+    source: the address of this machine to ask from, where it has several.  addresses: where names lead that this
+    machine does not resolve as the public does.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Http:
         bearer: str = "",
         shown: str = "",
         source: str = "",
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
         self.base = base.rstrip("/")
         self.gate = gate
@@ -98,9 +100,9 @@ class Http:
         # Proxies, .netrc and REQUESTS_CA_BUNDLE of the runner must not change what is seen.
         self._session.trust_env = False
         self._session.verify = verify
-        self._session.mount("https://", _From(source))
-        if source:
-            self._session.mount("http://", _From(source))
+        self._session.mount("https://", _Way(source, addresses or {}))
+        if source or addresses:
+            self._session.mount("http://", _Way(source, addresses or {}))
         self._session.headers.clear()
         self._session.headers.update({"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})})
 
@@ -222,11 +224,11 @@ class Http:
         self._session.close()
 
 
-class _From(requests.adapters.HTTPAdapter):
-    """Connections from an address of this machine; any where it is empty."""
+class _Way(requests.adapters.HTTPAdapter):
+    """Connections from an address of this machine (any where it is empty), and to known addresses of some names."""
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, source: str, addresses: Mapping[str, str]) -> None:
+        self._source, self._addresses = source, dict(addresses)
         super().__init__(pool_maxsize=8)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -234,6 +236,24 @@ class _From(requests.adapters.HTTPAdapter):
         if self._source:
             options["source_address"] = (self._source, 0)
         super().init_poolmanager(*args, **options)
+
+    def add_headers(self, request: requests.PreparedRequest, **options: Any) -> None:
+        """Keep the name as Host, wherever it leads."""
+        url = urlsplit(request.url or "")
+        if url.hostname in self._addresses:
+            request.headers["Host"] = url.netloc
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> tuple[Any, Any]:
+        """Connect to the address; the certificate must be of the name."""
+        host, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        name = host["host"]
+        if name in self._addresses:
+            host["host"] = self._addresses[name]
+            if host["scheme"] == "https":
+                cast(dict[str, Any], options).update(server_hostname=name, assert_hostname=name)
+        return host, options
 
 
 def _read(answer: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
