@@ -1,7 +1,7 @@
 """Backups of the demo's database: dumps in two restic repositories, one of which stands for another machine.
 
 The snapshots are given times of their own, so that one was made the day before and one right before the
-deployment, although the folder was only just made.
+deployment, although the folder was only just made; a deployment that has lived has one of each day since.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def daemons(world: World) -> list[Daemon]:
         _dump(world, home / "dumps" / "tokens.dump")
         with ThreadPoolExecutor(len(REPOS)) as pool:
             list(pool.map(lambda name: _fill(world, home / name), REPOS))
-        (home / "label").write_text(_newest(world, home / "local"))
+        (home / "label").write_text(_predeploy(world, home / "local"))
     return []
 
 
@@ -130,11 +130,13 @@ def _fill(world: World, repo: Path) -> None:
     restic(world, repo, "init")
     snapshot(world, repo, deployed(world) - timedelta(hours=24))
     snapshot(world, repo, deployed(world) - timedelta(seconds=BEFORE_S), "predeploy")
+    for day in range(1, world.lived.days + 1):
+        snapshot(world, repo, deployed(world) + timedelta(days=day) - timedelta(minutes=5))
 
 
-def _newest(world: World, repo: Path) -> str:
-    found = json.loads(restic(world, repo, "snapshots", "--json"))
-    return str(max(found, key=lambda one: one["time"])["short_id"])
+def _predeploy(world: World, repo: Path) -> str:
+    found = json.loads(restic(world, repo, "snapshots", "--tag", "predeploy", "--json"))
+    return str(found[0]["short_id"])
 
 
 def noted(world: World) -> Noted:

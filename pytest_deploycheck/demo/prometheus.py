@@ -171,7 +171,7 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
     if not world.lived:
         return {"watch": watch, "limits": dict(_JUST_BEGUN)}
     days = world.lived.total_seconds() / 86_400
-    made_up = f"the {days:g} days before this folder was made: samples in Prometheus, runs in the ledger, times of orders"
+    made_up = f"the {days:g} days before this folder was made: samples in Prometheus, runs in the ledger, times of orders and backups"
     return {"watch": watch, "standins": {"past": made_up}}
 
 
