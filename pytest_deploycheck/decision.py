@@ -84,6 +84,8 @@ def decide(
         decision, rule = Decision.GO_WITH_WAIVERS, "every item is proven, claimed or waived"
     else:
         decision, rule = Decision.GO, "every item is proven or claimed"
+    if decision in (Decision.GO, Decision.GO_WITH_WAIVERS) and (waiting := counts[Verdict.PENDING.value]):
+        rule += f", but for {waiting} whose time has not come"
     ordered = {verdict.value: counts[verdict.value] for verdict in Verdict if counts[verdict.value]}
     listed = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in reversed(ordered.items()))
     return Ruling(

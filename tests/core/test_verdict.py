@@ -90,3 +90,11 @@ def test_one_cause_is_told_once() -> None:
     first, second = group_causes(open_)
     assert first.items == ("a.b.2", "a.b.3")
     assert second.sentence == "unproven (no_config): no [db]"
+
+
+def test_a_go_says_what_is_still_to_come() -> None:
+    """A window that has not opened is no reason against a release, and is not called proven either."""
+    verdicts = [ItemVerdict("a.b.c", Verdict.PASSED), ItemVerdict("a.b.d", Verdict.PENDING)]
+    ruling = decide(verdicts, kinds={"a.b.d": "window"})
+    assert ruling.decision is Decision.GO
+    assert ruling.rule == "every item is proven or claimed, but for 1 whose time has not come"
