@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -20,6 +20,7 @@ import urllib3.exceptions
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead
+from pytest_deploycheck.transports.http_way import Way
 from pytest_deploycheck.verdict import Reason
 
 CONNECT_TIMEOUT_S = 3.05
@@ -100,9 +101,9 @@ class Http:
         # Proxies, .netrc and REQUESTS_CA_BUNDLE of the runner must not change what is seen.
         self._session.trust_env = False
         self._session.verify = verify
-        self._session.mount("https://", _Way(source, addresses or {}))
+        self._session.mount("https://", Way(source, addresses or {}))
         if source or addresses:
-            self._session.mount("http://", _Way(source, addresses or {}))
+            self._session.mount("http://", Way(source, addresses or {}))
         self._session.headers.clear()
         self._session.headers.update({"Accept": "*/*", "Accept-Encoding": "identity", **(headers or {})})
 
@@ -222,38 +223,6 @@ class Http:
     def close(self) -> None:
         """Close the idle connections."""
         self._session.close()
-
-
-class _Way(requests.adapters.HTTPAdapter):
-    """Connections from an address of this machine (any where it is empty), and to known addresses of some names."""
-
-    def __init__(self, source: str, addresses: Mapping[str, str]) -> None:
-        self._source, self._addresses = source, dict(addresses)
-        super().__init__(pool_maxsize=8)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make the pool of connections."""
-        if self._source:
-            options["source_address"] = (self._source, 0)
-        super().init_poolmanager(*args, **options)
-
-    def add_headers(self, request: requests.PreparedRequest, **options: Any) -> None:
-        """Keep the name as Host, wherever it leads."""
-        url = urlsplit(request.url or "")
-        if url.hostname in self._addresses:
-            request.headers["Host"] = url.netloc
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
-    ) -> tuple[Any, Any]:
-        """Connect to the address; the certificate must be of the name."""
-        host, options = super().build_connection_pool_key_attributes(request, verify, cert)
-        name = host["host"]
-        if name in self._addresses:
-            host["host"] = self._addresses[name]
-            if host["scheme"] == "https":
-                cast(dict[str, Any], options).update(server_hostname=name, assert_hostname=name)
-        return host, options
 
 
 def _read(answer: requests.Response, limit: int, until: float) -> tuple[bytes, bool]:
