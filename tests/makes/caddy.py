@@ -97,7 +97,7 @@ def daemon(world: World) -> Daemon:
         "edge": edge,
     }.items():
         text = text.replace(f"@{name}@", str(value))
-    config = home / "Caddyfile"
+    config = home / "nginx.conf"  # where the rest of the demo looks for what the edge runs with
     config.write_text(text)
     binary = shutil.which("caddy")
     assert binary is not None
