@@ -12,7 +12,7 @@ from threading import RLock
 
 from pytest_deploycheck.demo.logql import Labels, LogQuery, MetricQuery
 
-MAX_LINES = 200_000
+MAX_LINES = 500_000
 Entry = tuple[int, str]  # nanoseconds since the epoch, line
 _Key = tuple[tuple[str, str], ...]
 

@@ -23,6 +23,7 @@ PLAN = "docs/disaster-recovery.md"
 RESTORE = "operations.backup.restore"
 DR_PLAN = "operations.backup.dr_plan"
 RECOVERY = "operations.backup.recovery"
+QUARTERLY = "post_go_live.ongoing.dr_test"
 ROLES = ("token_owner", "token_app", "deploycheck", "metrics")
 SMOKE = {
     "every account has a name": "SELECT count(*) > 0 AND bool_and(username <> '') FROM users",
@@ -53,6 +54,7 @@ def daemons(world: World) -> list[Daemon]:
     )
     _plan(world, people_of)
     _exercise(world, people_of)
+    _quarterly(world, people_of)
     return []
 
 
@@ -138,6 +140,26 @@ def _exercise(world: World, everybody: People) -> None:
         ago=ago,
     )
     countersign(everybody, path, "techlead")
+
+
+def _quarterly(world: World, everybody: People) -> None:
+    """Sign a quarterly test that nobody held, the day before the exercise."""
+    began = everybody.now - _EXERCISED - timedelta(days=1)
+    result = everybody.home / "quarterly-smoke.xml"
+    result.write_text(_junit(began))
+    action = {
+        "what": "switch the name first",
+        "opened_at": began.isoformat(),
+        "closed_at": (began + timedelta(days=2)).isoformat(),
+    }
+    everybody.record(
+        QUARTERLY,
+        "operations",
+        "The service was rebuilt on an empty host, as each quarter.",
+        {**exercise(world, began), "actions": [action]},
+        files=[result],
+        ago=_EXERCISED,
+    )
 
 
 def exercise(world: World, began: datetime) -> dict[str, Any]:

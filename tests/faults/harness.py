@@ -71,8 +71,13 @@ UNIONS: Mapping[str, tuple[str, ...]] = {
         *("post_deploy.monitoring.grafana", "post_deploy.functional.health", "deploy.services.health"),
         *("post_deploy.functional.db", "post_deploy.functional.chain", "post_deploy.functional.token"),
     ),
-    "go_live.final.scans": ("deploy.code.scan", "deploy.code.deps", "post_deploy.security.vulns"),
+    "go_live.final.scans": (
+        *("deploy.code.scan", "deploy.code.deps", "post_deploy.security.vulns", "rollback.triggers.vuln"),
+    ),
     "post_go_live.ongoing.deps": ("deploy.code.deps",),
+    "post_go_live.first_week.tuning": ("post_deploy.performance.db",),
+    "operations.documentation.troubleshooting": ("post_deploy.functional.health",),
+    "operations.documentation.runbooks": ("post_deploy.monitoring.rules", "pre_deploy.security.alerting"),
 }
 """Items that judge again, before users come and after, what other items are about: they may turn red with these."""
 

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 import requests
 
-from pytest_deploycheck.demo import postgres
+from pytest_deploycheck.demo import postgres, standins
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
 from tests.faults.harness import Inject, fault
@@ -355,10 +355,14 @@ def oom_killed(demo: Deployment) -> Iterator[None]:
 )
 @contextmanager
 def idle(demo: Deployment) -> Iterator[None]:
-    """Stop the traffic; monitoring still asks for the health each second."""
-    with stopped(demo, "traffic"):
-        time.sleep(SHORT["resource_window_s"] + 1)
-        yield
+    """Stop the traffic and the journeys; monitoring still asks for the health each second."""
+    standins.switch(demo.world, "journeys", stopped=True)
+    try:
+        with stopped(demo, "traffic"):
+            time.sleep(SHORT["resource_window_s"] + 2)
+            yield
+    finally:
+        standins.switch(demo.world, "journeys", stopped=None)
 
 
 @fault(DB, "a hot query sleeps", probes=("db_stats",), limits={"db_stats_interval_s": 2})

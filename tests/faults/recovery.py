@@ -22,6 +22,8 @@ SCHEDULE = "operations.backup.schedule"
 RESTORE = recovery.RESTORE
 PLAN = recovery.DR_PLAN
 RECOVERY = recovery.RECOVERY
+QUARTERLY = recovery.QUARTERLY
+FIRST_WEEK = "post_go_live.first_week.backups"
 FINAL = "go_live.final.backups"
 STORAGE = "pre_deploy.infrastructure.backup_storage"
 DEPLOY = "deploy.database.backup"
@@ -416,3 +418,48 @@ def red(demo: Deployment) -> Iterator[None]:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         with said(RECOVERY, lambda v: v["artifacts"][0].update(sha256=digest))(demo):
             yield
+
+
+for name, change, becomes in (
+    ("it took longer than is promised", slower, Verdict.FAILED),
+    ("nothing was measured", lambda v: v["facts"].pop("lost_at"), Verdict.UNPROVEN),
+    ("no results of the suites", lambda v: v["artifacts"].clear(), Verdict.FAILED),
+    ("a talk at a table", lambda v: v["facts"].update(kind="tabletop", held_at=v["produced_at"]), Verdict.FAILED),
+    ("what it showed was never mended", lambda v: v["facts"]["actions"][0].update(opened_at="2026-01-05T09:00:00+00:00", closed_at=""), Verdict.FAILED),
+):  # fmt: skip
+    fault(QUARTERLY, name, probes=("evidence", "dr_plan"), needs=NEEDS, becomes=becomes)(
+        said(QUARTERLY, change)
+    )
+
+
+@contextmanager
+def without_a_day(demo: Deployment) -> Iterator[None]:
+    """Let a repository have no backup of the fourth day."""
+    place = demo.world.dir / "backup" / "offsite"
+    found = json.loads(backup.restic(demo.world, place, "snapshots", "--json"))
+    day = sorted(found, key=lambda one: str(one["time"]))[5]
+    with moved(place / "snapshots" / str(day["id"])):
+        yield
+
+
+def unknown(values: dict[str, Any]) -> None:
+    """Let the restored backup be one that is in no catalogue."""
+    values["facts"]["label"] = values["facts"]["label"][:7] + "0"
+
+
+fault(
+    FIRST_WEEK,
+    "a day without a backup off the host",
+    probes=("backup",),
+    needs=NEEDS,
+    also=(FINAL, RESTORE, SCHEDULE),
+    lived=True,
+)(without_a_day)
+fault(
+    FIRST_WEEK,
+    "a backup that nobody knows was restored",
+    probes=("evidence",),
+    needs=NEEDS,
+    also=(FINAL, RESTORE, SCHEDULE),
+    lived=True,
+)(said(RESTORE, unknown))
