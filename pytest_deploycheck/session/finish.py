@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -10,9 +10,7 @@ from pytest_deploycheck import ledger
 from pytest_deploycheck import record as records
 from pytest_deploycheck.claims import carried
 from pytest_deploycheck.record import Record, RecordError, compare
-
-if TYPE_CHECKING:
-    from pytest_deploycheck.session.state import State
+from pytest_deploycheck.session.state import State
 
 
 def conclude(state: State) -> Record:

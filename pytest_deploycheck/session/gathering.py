@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -12,9 +12,7 @@ from pytest_deploycheck.journal import Journal
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.session import workers
 from pytest_deploycheck.session.progress import GatherProgress
-
-if TYPE_CHECKING:
-    from pytest_deploycheck.session.state import State
+from pytest_deploycheck.session.state import State
 
 
 def begin_journal(state: State) -> None:

@@ -11,12 +11,11 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from pytest_deploycheck.session.state import State
+from pytest_deploycheck.session.state import State
 
 WAIT_S = 600.0
 

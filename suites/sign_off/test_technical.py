@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import pytest
 
 from pytest_deploycheck.claims import sign_off
 from pytest_deploycheck.claims.evidence import fact
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from pytest_deploycheck.limits import Limits
-    from pytest_deploycheck.probes.evidence import EvidenceFacts
-    from pytest_deploycheck.probes.ledger import LedgerFacts
+from pytest_deploycheck.limits import Limits
+from pytest_deploycheck.probes.evidence import EvidenceFacts
+from pytest_deploycheck.probes.ledger import LedgerFacts
 
 
 @pytest.mark.checklist(
