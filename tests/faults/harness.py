@@ -75,6 +75,7 @@ UNIONS: Mapping[str, tuple[str, ...]] = {
         *("deploy.code.scan", "deploy.code.deps", "post_deploy.security.vulns", "rollback.triggers.vuln"),
     ),
     "post_go_live.ongoing.deps": ("deploy.code.deps",),
+    "post_go_live.ongoing.dr_test": ("operations.backup.recovery",),
     "post_go_live.first_week.tuning": ("post_deploy.performance.db",),
     "operations.documentation.troubleshooting": ("post_deploy.functional.health",),
     "operations.documentation.runbooks": ("post_deploy.monitoring.rules", "pre_deploy.security.alerting"),
