@@ -444,7 +444,7 @@ def without_a_day(demo: Deployment) -> Iterator[None]:
 
 def unknown(values: dict[str, Any]) -> None:
     """Let the restored backup be one that is in no catalogue."""
-    values["facts"]["label"] = values["facts"]["label"][:7] + "0"
+    values["facts"]["label"] = "00000000"
 
 
 fault(
