@@ -165,8 +165,7 @@ for item, name, change, becomes in (
     (STORES, "what was said is two weeks old", lambda values: values.update(produced_at=(datetime.now(UTC) - timedelta(days=14)).isoformat(timespec="seconds")), Verdict.UNPROVEN),
     (STORES, "nothing is said of Google's store", without("play"), Verdict.UNPROVEN),
 ):  # fmt: skip
-    looked = RECORD if (item, becomes) == (TESTED, Verdict.FAILED) else ("evidence",)
-    fault(item, name, probes=looked, needs=NEEDS, becomes=becomes)(said(item, change))
+    fault(item, name, probes=RECORD, needs=NEEDS, becomes=becomes)(said(item, change))
 
 
 def play(**changes: Any) -> Any:
@@ -217,7 +216,7 @@ for item in (TESTED, STORES):
         with unsaid(demo, item):
             yield
 
-    fault(item, "nobody signed", probes=("evidence",), needs=NEEDS, becomes=Verdict.UNPROVEN)(nobody)
+    fault(item, "nobody signed", probes=RECORD, needs=NEEDS, becomes=Verdict.UNPROVEN)(nobody)
 
 
 @fault(TESTED, "the app that was in the log is an older one", probes=("mobile_use",), needs=NEEDS)
