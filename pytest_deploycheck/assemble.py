@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import record as records
-from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.decision import DeadGate, decide
 from pytest_deploycheck.gates import GATES
 from pytest_deploycheck.record import Record, jsonable
 from pytest_deploycheck.verdict import Claim, Comparison, ItemVerdict, LimitUse, Outcome, Verdict, judge
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.checklist import Checklist
 
 
 @dataclass

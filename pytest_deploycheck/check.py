@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from datetime import datetime
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from pytest_deploycheck.verdict import Reason
+if TYPE_CHECKING:
+    from pytest_deploycheck.verdict import Reason
 
 PROVISIONAL: ContextVar[list[datetime]] = ContextVar("deploycheck_provisional")
 """Where the running check notes until when its result may still change; set by whoever runs it."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.verdict import Reason, Verdict
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.observe import Observation
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,15 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import SUFFIX, CannotLook, Dead, Observation, Probe
 from pytest_deploycheck.record import jsonable
 from pytest_deploycheck.transports.connections import Connections
-from pytest_deploycheck.transports.wire import Wire
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports.wire import Wire
 
 JOBS = 16
 """Probes that look at the same time unless `--jobs` says otherwise."""

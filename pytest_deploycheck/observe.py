@@ -16,8 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from pytest_deploycheck.record import digest, jsonable
 from pytest_deploycheck.verdict import Reason
 
@@ -106,6 +104,8 @@ class Probe:
 
     def revive(self, values: Any) -> Any:
         """Return facts made of plain JSON values as the probe's own type again."""
+        from pydantic import TypeAdapter
+
         return TypeAdapter(self.facts).validate_python(values)
 
 

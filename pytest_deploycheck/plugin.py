@@ -12,18 +12,7 @@ import pytest
 from pytest_deploycheck.check import PROVISIONAL
 from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.probes import registry
-from pytest_deploycheck.session import (
-    collection,
-    drills,
-    evidence,
-    finish,
-    fixtures,
-    gathering,
-    live,
-    options,
-    show,
-    workers,
-)
+from pytest_deploycheck.session import collection, evidence, fixtures, live, options, show, workers
 from pytest_deploycheck.session.fixtures import STATE
 from pytest_deploycheck.session.start import make_state
 from pytest_deploycheck.session.state import State
@@ -40,11 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "smoke: part of the sixty-second smoke stage")
     # Passing comparisons are evidence; pytest reports them only when this is set, and reads it from here.
     config._inicache["enable_assertion_pass_hook"] = True
-    probes = registry()
+    # To list tests nothing need be known of probes, and importing them takes longer than pytest's own start.
+    probes = {} if config.option.collectonly else registry()
     for plugin in config.pluginmanager.get_plugins():
         probes |= _probes_in(plugin)
     state = make_state(config, probes)
-    drills.refuse_early(config, state)
+    if config.option.deploycheck_drill or config.option.deploycheck_drill_production:
+        from pytest_deploycheck.session import drills
+
+        drills.refuse_early(config, state)
     config.stash[STATE] = state
     config.pluginmanager.register(state, "deploycheck-state")
     config.pluginmanager.register(fixtures, "deploycheck-fixtures")
@@ -105,6 +98,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if state.planning:
         show.plan(config, state)
         return True
+    # What looks, and what concludes, is imported when there is something to look at.
+    from pytest_deploycheck.session import drills, gathering
+
     if workers.is_worker(config):
         gathering.gather_among_workers(config, state)
     elif state.run is not None:
@@ -164,6 +160,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitC
     state = config.stash.get(STATE, None)
     if state is None or state.planning or config.option.collectonly:
         return
+    from pytest_deploycheck.session import finish
+
     if workers.is_worker(config):
         config.workeroutput["deploycheck"] = workers.handover(state)  # type: ignore[attr-defined]
         return

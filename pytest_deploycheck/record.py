@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_deploycheck.decision import DeadGate, Ruling
-from pytest_deploycheck.verdict import Claim, ItemVerdict
+if TYPE_CHECKING:
+    from pytest_deploycheck.decision import DeadGate, Ruling
+    from pytest_deploycheck.verdict import Claim, ItemVerdict
 
 SCHEMA = "deploycheck/1"
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import checklist as checklists
 from pytest_deploycheck.assemble import Seen, assemble, claim_from_json
@@ -18,11 +18,13 @@ from pytest_deploycheck.claims import judge, of_target
 from pytest_deploycheck.gather import JOBS, Gatherer, Progress, closure
 from pytest_deploycheck.observe import CannotLook, Observation, Probe
 from pytest_deploycheck.record import Record, digest, jsonable
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.target.load import secrets as references
 from pytest_deploycheck.transports import Wire
 from pytest_deploycheck.transports.endpoints import where
 from pytest_deploycheck.verdict import Claim, Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 CI_RUN_URLS = ("CI_JOB_URL", "BUILD_URL", "CIRCLE_BUILD_URL", "BUILDKITE_BUILD_URL")
 

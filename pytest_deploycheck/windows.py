@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.check import pending, provisional, unproven
 from pytest_deploycheck.probes.window import DAY_STEP_S, Window, WindowFacts
-from pytest_deploycheck.probes.window_runs import Watched, WindowRunsFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.window_runs import Watched, WindowRunsFacts
 
 SEEN_MIN = 0.95
 """Share of a window's steps that a number must have a value in."""

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 packages="prometheus prometheus-alertmanager prometheus-node-exporter prometheus-blackbox-exporter
 prometheus-postgres-exporter prometheus-redis-exporter chromium openssh-client containerd runc iproute2 iptables
 postgresql-15 redis-server openssh-server pebble certbot caddy knot bind9 unbound nftables
-aapt android-framework-res apksigner"
+aapt android-framework-res apksigner restic"
 missing=""
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing="$missing $package"

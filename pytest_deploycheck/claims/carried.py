@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.target import Target
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 LEDGER = "ledger.jsonl"
 CLAIMS = "claims"

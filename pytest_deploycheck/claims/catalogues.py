@@ -6,12 +6,15 @@ import itertools
 import statistics
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.backup import BackupFacts
-from pytest_deploycheck.probes.backup_catalogue import Backup
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.backup import BackupFacts
+    from pytest_deploycheck.probes.backup_catalogue import Backup
 
 
 def read(facts: BackupFacts) -> None:

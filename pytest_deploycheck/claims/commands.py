@@ -8,16 +8,18 @@ import tomllib
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import safe_json
-from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims import judge, of_target, policy, write
 from pytest_deploycheck.claims.cited import NothingToCite, cited
 from pytest_deploycheck.claims.envelope import Artifact, Envelope, Kind, Producer, Where
 from pytest_deploycheck.claims.read import read_one
 from pytest_deploycheck.claims.roles import ROLES, Roles
 from pytest_deploycheck.target import Target, find, load
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.checklist import Checklist
 
 
 class ClaimRefused(Exception):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.docs_facts import Document
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.docs_facts import Document
 
 
 def sound(document: Document, limits: Limits) -> None:

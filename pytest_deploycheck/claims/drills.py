@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.check import blocked, unproven
 from pytest_deploycheck.claims import evidence
-from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.drill.record import STEPS, DrillRecord, NotARecord, Step, parse
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
 
 ITEM = "operations.maintenance.rollback"
 """The item whose signed record holds a drill."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import policy
 from pytest_deploycheck.claims.signatures import MEANS, Status
-from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
 
 _UNSIGNED = (
     Status.MISSING,

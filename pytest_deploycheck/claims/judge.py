@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.claims import policy
-from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.verdict import Claim
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
 
 KINDS = ("attestation", "waiver", "not_applicable")
 

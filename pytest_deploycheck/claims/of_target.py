@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck import checklist as checklists
-from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims.envelope import Release
 from pytest_deploycheck.claims.read import read
 from pytest_deploycheck.claims.roles import Roles, load
 from pytest_deploycheck.claims.signatures import Trust
 from pytest_deploycheck.claims.signed import Context, SignedFile
-from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.checklist import Checklist
+    from pytest_deploycheck.target import Target
 
 
 def signed_files(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.evidence import fact, moment
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.backup import BackupFacts
-from pytest_deploycheck.probes.backup_catalogue import Backup
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.backup import BackupFacts
+    from pytest_deploycheck.probes.backup_catalogue import Backup
 
 RESTORE = "operations.backup.restore"
 _MINUTE = timedelta(minutes=1)

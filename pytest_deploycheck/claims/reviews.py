@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import policy
 from pytest_deploycheck.claims.evidence import moment_of
 from pytest_deploycheck.claims.signatures import MEANS, Status
-from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
 
 _EXPIRED = "it expired at"
 

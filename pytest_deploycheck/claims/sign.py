@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import ledger as ledgers
-from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims import of_target, write
 from pytest_deploycheck.claims.commands import ClaimRefused, facts_of, principal_of, sign_checked
 from pytest_deploycheck.claims.envelope import Envelope, Producer, Where
 from pytest_deploycheck.claims.roles import ROLES
 from pytest_deploycheck.claims.scope import SCOPES, open_items
 from pytest_deploycheck.claims.sign_off import ITEM_OF, claims_digest, newest
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.ledger import View
 from pytest_deploycheck.record import digest
 from pytest_deploycheck.target import Target, find, load
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.checklist import Checklist
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.ledger import View
 
 VALID = timedelta(days=7)
 

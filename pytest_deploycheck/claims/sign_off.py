@@ -17,12 +17,12 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import policy
 from pytest_deploycheck.claims.evidence import require_counts
 from pytest_deploycheck.claims.scope import SCOPES, open_items
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.ledger import Entry
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.verdict import Reason
 
 if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.ledger import Entry
+    from pytest_deploycheck.limits import Limits
     from pytest_deploycheck.probes.evidence import EvidenceFacts
     from pytest_deploycheck.probes.ledger import LedgerFacts
 

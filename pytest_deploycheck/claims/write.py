@@ -7,12 +7,14 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_deploycheck.checklist import Checklist
 from pytest_deploycheck.claims import policy
 from pytest_deploycheck.claims.envelope import Artifact, Envelope, Kind, Producer, Release, Where, sha256_of
 from pytest_deploycheck.claims.signatures import sign
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.checklist import Checklist
 
 
 def kind_of(item: str, facts: Mapping[str, Any]) -> Kind:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_deploycheck.drill.state import Drill, Facts
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.probes.backup import catalogue as listed_in
 from pytest_deploycheck.probes.backup import repository
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.drill.state import Drill, Facts
 
 
 def catalogue(drill: Drill, label: str) -> dict[str, Any] | None:

@@ -17,11 +17,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_deploycheck import safe_json
-from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 SHOWN_MAX = 400
 

@@ -6,17 +6,19 @@ None of these decides anything; where nothing could be seen, the fact is None or
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.drill.look_data import NAME, Data
 from pytest_deploycheck.observe import CannotLook, Dead, Probe
 from pytest_deploycheck.probes import evm
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections, Wire
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.names import addresses_of
 from pytest_deploycheck.transports.rpc import RpcError
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.http import Http, Response
 
 _DEADLINE_S = 4 * 3600.0
 

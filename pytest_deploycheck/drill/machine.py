@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.drill import journal as journals
 from pytest_deploycheck.drill import verify
@@ -24,8 +25,10 @@ from pytest_deploycheck.drill.state import Drill, Facts, StepFailed
 from pytest_deploycheck.drill.steps import STEPS, Seen
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.record import digest
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Wire
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Wire
 
 NEEDED = ("maintenance_on", "maintenance_off", "snapshot_cmd", "previous_cmd", "manifest")
 

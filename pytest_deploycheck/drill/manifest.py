@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.drill.record import Manifest
-from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 
 def manifest(target: Target) -> Manifest:

@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.drill.commands import Commands, Ran, end_leftover
 from pytest_deploycheck.drill.journal import Journal
 from pytest_deploycheck.drill.look import Look
 from pytest_deploycheck.drill.outage import Prober
 from pytest_deploycheck.drill.record import Command, Manifest
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
 
 Facts = dict[str, Any]
 

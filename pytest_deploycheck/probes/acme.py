@@ -7,17 +7,20 @@ the target file names. Commands print certificates and public keys only; no priv
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import Reads, probe
 from pytest_deploycheck.probes import acme_parse as parse
 from pytest_deploycheck.probes import acme_schedules, host_parse
 from pytest_deploycheck.probes.acme_facts import AcmeFacts, Stored
 from pytest_deploycheck.probes.docker import CONTAINERS
-from pytest_deploycheck.probes.host_facts import HostFacts
 from pytest_deploycheck.probes.tls import endpoints
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.server import CertSection
 from pytest_deploycheck.transports import Connections, cert_files
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.host_facts import HostFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.server import CertSection
 
 CERTBOT = ("/etc/letsencrypt",)
 CADDY = ("/var/lib/caddy/.local/share/caddy", "/root/.local/share/caddy", "/data/caddy")

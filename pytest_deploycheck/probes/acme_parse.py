@@ -7,11 +7,14 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.probes import certificates, host_parse
 from pytest_deploycheck.probes.acme_facts import Stored
-from pytest_deploycheck.probes.certificates import CertificateFacts
-from pytest_deploycheck.probes.host_facts import Listener
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.certificates import CertificateFacts
+    from pytest_deploycheck.probes.host_facts import Listener
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----")
 

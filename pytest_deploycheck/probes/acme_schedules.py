@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.probes.acme_facts import Schedule
-from pytest_deploycheck.probes.host_facts import ServerFacts, UnitState
 from pytest_deploycheck.probes.host_parse import section, words
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.host_facts import ServerFacts, UnitState
 
 _TIMERS = (
     ("certbot", r"^(snap\.)?(certbot|letsencrypt)[\w.-]*\.timer$"),

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import promql
-from pytest_deploycheck.probes.promql import PromQL
 from pytest_deploycheck.probes.rules import RulesFacts, covering
 from pytest_deploycheck.rules import alert_routes
 from pytest_deploycheck.rules.intents import SECURITY_INTENTS
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.promql import PromQL
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
 
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})? ([-+0-9.eE]+|NaN)(?: \d+)?$", re.MULTILINE)
 # Requests are counted for each try, notifications once their tries are over; older servers have only these.

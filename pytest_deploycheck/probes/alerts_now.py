@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import promql
 from pytest_deploycheck.probes.promql import PromQL, QueryRefused, duration
 from pytest_deploycheck.probes.rules import SEVERITIES
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 DISCOVERY_S = 7.0
 """After a reload Prometheus finds its Alertmanagers within five seconds."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.observe import CannotLook, Dead, probe
-from pytest_deploycheck.probes.operations import OperationsFacts
 from pytest_deploycheck.rules import openapi
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.operations import OperationsFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 SAMPLE_PAUSE_S = 0.02
 _PRIVATE = re.compile(r"^/(?:internal|private|debug|actuator|_[\w-]+)(?:/|$)")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import env
 from pytest_deploycheck.rules.placeholders import placeholder
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.environment import ApiKey
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.environment import ApiKey
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Response
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import promql
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 METHOD_LABELS = ("method", "http_method", "verb", "http_request_method")
 STATUS_LABELS = ("status", "code", "status_code", "http_status_code", "http_response_status_code")

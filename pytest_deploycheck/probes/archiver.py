@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import probe
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _STATE = """
 SELECT current_setting('archive_mode') <> 'off' AS mode,

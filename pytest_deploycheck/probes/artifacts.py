@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.probes import abi_values, evm
 from pytest_deploycheck.rules.artifact import Artifact, BadArtifact, parse
 from pytest_deploycheck.rules.bytecode import values_in, word
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 _NOBODY = "0x000000000000000000000000000000000000dead"
 _EARLIER = 32

@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import jwt
 from pytest_deploycheck.probes.fields import document
 from pytest_deploycheck.probes.session import RefreshFacts, Session, logout, refresh
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 REFUSALS = (400, 401, 403)
 """RFC 6750, 3.1: invalid_request, invalid_token, insufficient_scope."""

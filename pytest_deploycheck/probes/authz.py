@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import jwt
 from pytest_deploycheck.probes.fields import Fields, document
 from pytest_deploycheck.probes.operations import Operation, OperationsFacts, plain, with_id
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 HIDDEN = (
     "/metrics /admin /admin/ /docs /redoc /swagger /swagger-ui/ /swagger-ui/index.html /swagger.json "

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes.authz import Pace, Tried
 from pytest_deploycheck.probes.fields import Fields, document
-from pytest_deploycheck.probes.operations import OperationsFacts
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.operations import OperationsFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 CONTENT_TYPE = "application/x-deploycheck"
 _CREDENTIALS = (("no token", None), ("garbage", "Bearer deploycheck.not-a.token"))

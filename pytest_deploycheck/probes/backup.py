@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, Reads, probe
 from pytest_deploycheck.probes.backup_catalogue import Backup, BadCatalogue, dumps, pgbackrest, restic
 from pytest_deploycheck.probes.gates import GateFacts
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.data import BackupRepo, BackupSection
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.data import BackupRepo, BackupSection
+    from pytest_deploycheck.transports import Connections
 
 _REMOTE = ("sftp:", "rest:", "s3:", "b2:", "azure:", "gs:", "swift:", "rclone:")
 PGBACKREST = "pgbackrest --output=json{stanza} info"

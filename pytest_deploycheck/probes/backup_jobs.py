@@ -7,14 +7,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import Dead, Reads, probe
-from pytest_deploycheck.probes.host_facts import UnitState
 from pytest_deploycheck.probes.host_parse import units
 from pytest_deploycheck.rules import cron_times
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.backup_cron import CRON, TOOLS
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.host_facts import UnitState
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 NAMED = re.compile(rf"({TOOLS}|dump-?db|db-?dump)", re.IGNORECASE)
 NOT_OURS = re.compile(r"^(dpkg-db-backup|etckeeper|lvm2?-|fstrim)", re.IGNORECASE)

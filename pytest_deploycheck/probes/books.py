@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import evm
 from pytest_deploycheck.probes.books_chain import balance_moved, transaction_of, uncredited
 from pytest_deploycheck.probes.fields import integer
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.sql import Sql
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.sql import Sql
 
 DONE = frozenset(
     "confirmed complete completed success successful succeeded settled credited done paid mined".split()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes import evm
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
-from pytest_deploycheck.transports.sql import Sql
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.sql import Sql
 
 
 def uncredited(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.plots import Bars
 from pytest_deploycheck.probes.burst_row import PolicyRow, Row
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.edge import RatePolicy
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.edge import RatePolicy
+    from pytest_deploycheck.transports import Connections
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.probes.volley import Shot
-from pytest_deploycheck.transports.http import Response
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.volley import Shot
+    from pytest_deploycheck.transports.http import Response
 
 TRIES = 3
 """So often a way around must work, with a plain request refused right after it, before it counts as one."""

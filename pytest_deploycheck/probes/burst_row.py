@@ -7,15 +7,18 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes.burst_dodges import Dodges, forged_headers, kind
 from pytest_deploycheck.probes.volley import Shot, most_within, volley
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.edge import RatePolicy
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.edge import RatePolicy
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 VOLLEYS = 2
 """The second starts where a window begins; more would lock the account of a login."""

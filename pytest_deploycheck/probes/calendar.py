@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.rules import calendar_times as times
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 SIZE_MAX_BYTES = 2**20
 PAST_D = 190

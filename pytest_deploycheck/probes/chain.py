@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import evm, promql
 from pytest_deploycheck.probes.fields import Fields, document, integer
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
-from pytest_deploycheck.transports.rpc import Rpc
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
+    from pytest_deploycheck.transports.rpc import Rpc
 
 _BEHIND_S = 3.0
 _SUPPLY = "totalSupply()"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Reads, probe
@@ -13,10 +13,12 @@ from pytest_deploycheck.probes.docker import CONTAINERS, IMAGES
 from pytest_deploycheck.probes.evidence_files import is_commit, released
 from pytest_deploycheck.probes.remotes import same_repository, shown
 from pytest_deploycheck.rules.image_refs import parse
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.shell import Done
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.shell import Done
 
 REVISION = "org.opencontainers.image.revision"
 _SERVICE = "com.docker.compose.service"

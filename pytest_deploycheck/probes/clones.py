@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports.git import Git
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 MOST_PATHS = 200_000
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_deploycheck.target import Target
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 
 def words(target: Target, *more: str) -> tuple[str, ...]:

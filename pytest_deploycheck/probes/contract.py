@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import artifacts, contract_proxy, contract_state, env, nodes
@@ -10,13 +11,15 @@ from pytest_deploycheck.probes.chain_reader import At, Reader, code, final_block
 from pytest_deploycheck.probes.contract_deploy import Deployment, deployment
 from pytest_deploycheck.probes.contract_proxy import Proxy
 from pytest_deploycheck.probes.contract_state import Owner, Role, StateValue
-from pytest_deploycheck.rules.artifact import Artifact
 from pytest_deploycheck.rules.bytecode import Comparison, compare
 from pytest_deploycheck.rules.proxies import delegate
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.rules.artifact import Artifact
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 
 @dataclass(frozen=True)

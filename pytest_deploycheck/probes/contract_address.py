@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from pytest_deploycheck import safe_json
@@ -13,10 +13,12 @@ from pytest_deploycheck.observe import CannotLook, Dead, Reads, probe
 from pytest_deploycheck.probes import env, evm
 from pytest_deploycheck.probes.docker import CONTAINERS
 from pytest_deploycheck.probes.env_loaded import running
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
 
 _SCRIPTS_MAX = 20
 _SCRIPT = re.compile(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.probes import abi_values, evm
-from pytest_deploycheck.rules.artifact import Artifact
 from pytest_deploycheck.rules.metadata import arguments_of
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.rules.artifact import Artifact
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.probes import abi_values, evm
@@ -17,8 +17,10 @@ from pytest_deploycheck.rules.proxies import (
     address_in,
     minimal_target,
 )
-from pytest_deploycheck.target.chain import ContractSection
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target.chain import ContractSection
 
 _NOBODY = "0x000000000000000000000000000000000000dEaD"
 _ELSEWHERE = "0x00000000000000000000000000000000DeC0de01"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.probes import abi_values, evm
 from pytest_deploycheck.probes.chain_reader import At, Reader, view
 from pytest_deploycheck.probes.logs_range import logs
 from pytest_deploycheck.rules.proxies import address_in, delegate
-from pytest_deploycheck.target.chain import ContractSection
-from pytest_deploycheck.transports.rpc import Rpc
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target.chain import ContractSection
+    from pytest_deploycheck.transports.rpc import Rpc
 
 ADMIN_ROLE = "DEFAULT_ADMIN_ROLE"
 _GRANTED = "RoleGranted(bytes32,address,address)"

@@ -5,16 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import env
 from pytest_deploycheck.probes.db_activity_queries import APP_ROLE
 from pytest_deploycheck.rules import scram
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.db_login import Login
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 DEFAULT = "postgres"
 _USERS = ("DB_USER", "DATABASE_USER", "POSTGRES_USER", "PGUSER", "DB_USERNAME", "DATABASE_USERNAME")

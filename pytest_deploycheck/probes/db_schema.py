@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, Reads, probe
 from pytest_deploycheck.probes import db_schema_queries as queries
 from pytest_deploycheck.probes.db_activity_queries import used
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _UNITS = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 2**20, "16MB": 2**24, "GB": 2**30}
 _KEPT = 200

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import db_server_queries as queries
 from pytest_deploycheck.probes.db_activity_queries import APP_ROLE
 from pytest_deploycheck.probes.db_admin import Admin
 from pytest_deploycheck.rules.hba import Rule
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.sql import Sql
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.sql import Sql
 
 _PAUSE_S = 0.5
 

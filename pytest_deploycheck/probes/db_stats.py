@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.plots import Bars
 from pytest_deploycheck.probes.db_stats_queries import Snapshot, access, snapshot, unused_indexes
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 TOP = 20
 """So many statements are judged by total time, and as many by mean time."""

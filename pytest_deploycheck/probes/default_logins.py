@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.login import find_token
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 _GRAFANA_PATH = "/api/org"
 _REFUSALS = (400, 401, 403, 404, 422)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import audits, clones, lock_files, outdated, sboms
@@ -16,9 +16,11 @@ from pytest_deploycheck.probes.lock_files import NODE, PYTHON
 from pytest_deploycheck.probes.outdated import Behind
 from pytest_deploycheck.probes.sarif import matches
 from pytest_deploycheck.rules import runtimes
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 LOCKS_MAX = 200
 

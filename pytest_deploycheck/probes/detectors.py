@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import promql
 from pytest_deploycheck.probes.alertmanager import routes_of
-from pytest_deploycheck.probes.promql import PromQL
 from pytest_deploycheck.probes.promql_selectors import parse
 from pytest_deploycheck.probes.rollback_plan import Detector, RollbackPlanFacts
-from pytest_deploycheck.probes.rules import AlertRule, RulesFacts
 from pytest_deploycheck.rules.alert_routes import BadMatcher, integrations, receivers
 from pytest_deploycheck.rules.thresholds import Criterion, criterion
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.promql import PromQL
+    from pytest_deploycheck.probes.rules import AlertRule, RulesFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 CHAIN_WATCHES: Mapping[str, str] = {
     "errors of the node": r"rpc\w*(?:err|fail|down)|chain_up|(?:node|rpc)_?(?:is)?_?down",

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes.dns_zone import Answer, Caa, Looker, NameServer, authentic, rcode_of
 from pytest_deploycheck.rules.caa import names_of
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.dns import resolvers
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 HOSTS = Path("/etc/hosts")
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.probes import docker_compose, docker_engine
 from pytest_deploycheck.probes.docker_containers import Image, container, image, moment
-from pytest_deploycheck.probes.docker_engine import EngineUnit
 from pytest_deploycheck.probes.docker_facts import DockerFacts, Event
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.transports import Connections, compose
-from pytest_deploycheck.transports.shell import Done
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.docker_engine import EngineUnit
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.shell import Done
 
 CONTAINERS = "docker inspect $(docker ps --all --quiet --no-trunc)"
 IMAGES = (

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.docker_compose import Service
-from pytest_deploycheck.probes.docker_containers import Container
-from pytest_deploycheck.probes.docker_facts import DockerFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.docker_compose import Service
+    from pytest_deploycheck.probes.docker_containers import Container
+    from pytest_deploycheck.probes.docker_facts import DockerFacts
 
 
 def containers_of(facts: DockerFacts) -> tuple[Container, ...]:

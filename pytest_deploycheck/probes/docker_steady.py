@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.docker_containers import moment
-from pytest_deploycheck.probes.docker_facts import DockerFacts
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.docker_facts import DockerFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 AGAIN = "docker inspect --format '{{.Id}} {{.RestartCount}} {{json .State}}' $(docker ps --all --quiet --no-trunc)"
 DEADLINE_S = 330

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import docs_entries, docs_pages
 from pytest_deploycheck.probes.docs_facts import DocsFacts, Document
 from pytest_deploycheck.probes.evidence_files import released
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 INPUTS = (
     *docs_pages.COMPOSE,

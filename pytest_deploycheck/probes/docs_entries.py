@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.probes.docs_facts import Entry, Runbook
 from pytest_deploycheck.rules.markdown_docs import Heading, Page, says
-from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 SECTIONS = (
     "trigger|when|symptom|alert",

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag
 
 from pytest_deploycheck.observe import CannotLook, Dead
@@ -17,8 +18,10 @@ from pytest_deploycheck.probes.clones import Clone
 from pytest_deploycheck.probes.docs_facts import Document, Link, Part
 from pytest_deploycheck.rules import doc_drift
 from pytest_deploycheck.rules.markdown_docs import MARKDOWN, Page, parse
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 SIZE_MAX_BYTES = 2**20
 LINKS_MAX = 100

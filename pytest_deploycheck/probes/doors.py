@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import Dead
 from pytest_deploycheck.probes.handshake import HANDSHAKE_TIMEOUT_S, shake, words
 from pytest_deploycheck.probes.tls import endpoints
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.names import addresses_of
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 CONNECT_TIMEOUT_S = 3.0
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import docs_pages
 from pytest_deploycheck.probes.docs_facts import Document
 from pytest_deploycheck.probes.evidence_files import is_commit
 from pytest_deploycheck.probes.junit_files import JUnitError, parse
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 SECTIONS = {
     "scope": "scope",

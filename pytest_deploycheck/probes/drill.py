@@ -7,16 +7,19 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.drill import journal as journals
 from pytest_deploycheck.drill.manifest import manifest
 from pytest_deploycheck.drill.record import Manifest
 from pytest_deploycheck.observe import CannotLook, Dead, Reads, probe
 from pytest_deploycheck.rules import nginx
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.registries import DIGEST, Registry
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _COMMANDS = ("maintenance_on", "maintenance_off", "snapshot_cmd", "previous_cmd", "restore_cmd")
 _SHELL = frozenset("cd set export source . exec if for while test [ true ( {".split())

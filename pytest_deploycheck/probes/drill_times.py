@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.drill.record import DrillRecord, NotARecord, parse
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.plots import Timeline
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.target import Target
 
 ITEM = "operations.maintenance.rollback"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Reads, probe
@@ -16,11 +17,13 @@ from pytest_deploycheck.probes.edge_facts import (
     Upstream,
 )
 from pytest_deploycheck.rules import nginx, nginx_effective
-from pytest_deploycheck.rules.nginx_effective import Place, Scope, Server, Zone
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.edge import RatePolicy
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.rules.nginx_effective import Place, Scope, Server, Zone
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.edge import RatePolicy
+    from pytest_deploycheck.transports import Connections
 
 NEWEST = "stat --format='%Y' $(nginx -T 2>/dev/null | sed -n 's/^# configuration file \\(.*\\):$/\\1/p')"
 NOW = "date +%s"

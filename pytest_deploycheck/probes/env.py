@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Reads
 from pytest_deploycheck.redact import url_parts
 from pytest_deploycheck.rules.dotenv import Env, parse
 from pytest_deploycheck.rules.env_names import guess
 from pytest_deploycheck.rules.strength import famous
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 
 class NoFile(CannotLook):

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pytest_deploycheck.observe import Reads, probe
@@ -15,8 +16,10 @@ from pytest_deploycheck.rules.dotenv import parse
 from pytest_deploycheck.rules.env_types import PRODUCTION, Expected, judge
 from pytest_deploycheck.rules.placeholders import placeholder
 from pytest_deploycheck.rules.strength import alphabet_bits, same, strength
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 LOOKS_SECRET_BITS = 100
 """From here on a value that nobody declared looks as if a generator had made it (own)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import Dead, Reads, probe
 from pytest_deploycheck.probes import env, env_units
@@ -13,9 +14,11 @@ from pytest_deploycheck.probes.env_file import expected, state
 from pytest_deploycheck.probes.env_units import Unit
 from pytest_deploycheck.rules.env_types import judge
 from pytest_deploycheck.rules.placeholders import placeholder
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.shell import Done
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.shell import Done
 
 FED = 0.5
 """A container with this share of the file's keys is one that the file is given to (own)."""

@@ -6,15 +6,17 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import env
 from pytest_deploycheck.probes.fields import document
 from pytest_deploycheck.rules.env_types import PRODUCTION
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 ALWAYS = ("/.env", "/.env.production", "/.env.local", "/.env.bak")
 TRACES: dict[str, re.Pattern[str]] = {

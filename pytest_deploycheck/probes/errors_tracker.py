@@ -6,13 +6,15 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook
-from pytest_deploycheck.target.monitoring import ErrorsSection
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target.monitoring import ErrorsSection
+    from pytest_deploycheck.transports.http import Http, Response
 
 ISSUES_READ = 3
 EVENTS_READ = 8

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes import abi_values, evm
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.target.chain import GasCall
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 _HISTORY = 20
 """Blocks whose tips are looked at."""

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import envelope, safe_json
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes.image_scans import stamp
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 LARGEST_BYTES = 64 * 2**20
 MOST_FILES = 500

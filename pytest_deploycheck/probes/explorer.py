@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import artifacts
-from pytest_deploycheck.probes.contract import ContractFacts
 from pytest_deploycheck.probes.evm import ADDRESS, keccak
 from pytest_deploycheck.rules import published
-from pytest_deploycheck.rules.artifact import Artifact
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.contract import ContractFacts
+    from pytest_deploycheck.rules.artifact import Artifact
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 VERIFIED, UNVERIFIED, UNKNOWN = "verified", "unverified", "unknown"
 _SOURCIFY_FIELDS = "abi,sources,compilation,proxyResolution"

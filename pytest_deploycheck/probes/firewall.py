@@ -9,16 +9,19 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.rules import iptables, nftables, ports
 from pytest_deploycheck.rules.filter_conditions import Packet
 from pytest_deploycheck.rules.packet_filter import Openness, Table, openness
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.shell import Done
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.shell import Done
 
 NFT = "nft -j list ruleset"
 SAVES = {"ip": "iptables-save", "ip6": "ip6tables-save"}

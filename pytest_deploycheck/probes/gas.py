@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import artifacts, estimates
 from pytest_deploycheck.probes.estimates import Estimate, Fee
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.rpc import Rpc
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.rpc import Rpc
 
 DEPLOY = "deploy"
 _NOBODY = "0x000000000000000000000000000000000000dEaD"

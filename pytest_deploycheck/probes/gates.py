@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Dead, Probe, Reads, probe
 from pytest_deploycheck.probes import ci_results, docker_engine, doors
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.rpc import RpcError
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 
 @dataclass(frozen=True)

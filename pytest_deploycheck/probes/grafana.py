@@ -7,16 +7,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes.grafana_api import BUILT_IN, Grafana, Source, body_of
 from pytest_deploycheck.probes.grafana_panels import Panel, Stretch, Variable, panels, variables
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
 
 VOLATILE = frozenset(
     {"id", "uid", "version", "iteration", "schemaVersion", "gnetId", "__inputs", "__requires"}

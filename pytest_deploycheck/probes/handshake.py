@@ -7,13 +7,15 @@ import errno
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes import certificates
 from pytest_deploycheck.probes.certificates import CertificateFacts
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports import Connections
 
 HANDSHAKE_TIMEOUT_S = 6.0
 UNKNOWN_NAME = "nobody.invalid"

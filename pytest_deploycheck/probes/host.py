@@ -7,9 +7,8 @@ processors' counters again: the difference is the share that other guests took.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.observe import Dead, Reads, probe
 from pytest_deploycheck.probes import docker_engine
 from pytest_deploycheck.probes import host_parse as parse
@@ -21,8 +20,11 @@ from pytest_deploycheck.probes.host_facts import (
     ServerFacts,
     Unreachable,
 )
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 STAT = "cat /proc/stat /proc/uptime"
 STAT_LATER = "cat /proc/uptime /proc/stat"

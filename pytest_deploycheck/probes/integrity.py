@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import evm
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.triggers import Invariant
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.sql import Sql
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.triggers import Invariant
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.sql import Sql
 
 _SETTINGS = "SELECT current_setting('data_checksums') AS checksums, current_setting('ignore_checksum_failure', true) AS ignored"
 _FAILURES = (

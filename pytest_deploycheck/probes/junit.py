@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import junit_files
 from pytest_deploycheck.probes.evidence_files import Origin, content, later, matching, origin, released
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 WEST_S, EAST_S = 12 * 3600.0, 14 * 3600.0
 """How far local time is behind UTC, and ahead of it, at most."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import env, jwt
 from pytest_deploycheck.probes.fields import document
 from pytest_deploycheck.rules.strength import Strength, known, same, strength
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _HS = ("HS256", "HS384", "HS512")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
-from pytest_deploycheck.probes.scans import ScansFacts
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.scans import ScansFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 COUNTS = ("total_count", "total", "count", "totalCount", "size")
 """Where searches of trackers tell how many they found: GitHub, Jira, and others."""

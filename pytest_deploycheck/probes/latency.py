@@ -9,17 +9,20 @@ from __future__ import annotations
 import socket
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.plots import Bars, Histogram
 from pytest_deploycheck.probes.latency_endpoints import endpoints_of
 from pytest_deploycheck.probes.latency_server import ServerTimes, server_times
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http, Response
 
 SAMPLES_MIN = 5
 """Rounds taken even when the deadline is near; fewer give no 95th percentile worth the name."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.probes.promql import PromQL, Sample, client, duration
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.monitoring import PrometheusSection
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.monitoring import PrometheusSection
+    from pytest_deploycheck.transports import Connections
 
 
 @dataclass(frozen=True)

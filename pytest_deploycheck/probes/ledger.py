@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck import ledger as ledgers
 from pytest_deploycheck.ledger import Entry
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.record import digest
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 NEWEST = 400
 """Runs that facts hold: a run each five minutes for a day, and some more."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.load import report
 from pytest_deploycheck.load.report import Report, Route
@@ -14,10 +15,12 @@ from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.plots import Bars, Histogram, Series
 from pytest_deploycheck.probes.load_saturation import Saturation, saturation
 from pytest_deploycheck.probes.places import same_place
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.login import ACCESS
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 DEADLINE_S = 4 * 3600
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.probes.promql import PromQL, Sample, client, duration
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _BY = "instance, id, namespace, pod, container, name"
 WINDOW_MIN_S = 5.0

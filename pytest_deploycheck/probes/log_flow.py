@@ -12,13 +12,16 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import loki, promql
-from pytest_deploycheck.probes.loki import Loki
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Response
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.loki import Loki
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Response
 
 DROPPED = (
     "promtail_dropped_entries_total",

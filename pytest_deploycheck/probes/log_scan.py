@@ -8,15 +8,18 @@ import secrets as random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import loki, secret_values
 from pytest_deploycheck.probes.log_patterns import Scanner
-from pytest_deploycheck.probes.loki import LogLine, Loki
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.loki import LogLine, Loki
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Response
 
 BATCH = 1_000
 """Lines that are scanned at a time."""

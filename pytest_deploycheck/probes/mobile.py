@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import mobile_app, mobile_found, mobile_text, secret_values
 from pytest_deploycheck.probes.mobile_archive import FILE_MAX_BYTES, AppError, Archive
 from pytest_deploycheck.probes.mobile_text import Hit, Rules, Text
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 HITS_MAX = 12
 HOSTS_MAX = 60

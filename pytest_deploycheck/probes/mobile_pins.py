@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes.handshake import look
-from pytest_deploycheck.probes.mobile import MobileFacts
 from pytest_deploycheck.probes.tls import endpoints
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.names import addresses_of
 from pytest_deploycheck.transports.parallel import each
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.mobile import MobileFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 HOSTS_MAX = 8
 Chains = tuple[tuple[str, ...], ...]

@@ -7,13 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.probes import env
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.rpc import Rpc
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.rpc import Rpc
 
 NAMES = {"reference": "rpc", "application": "rpc_application", "fallback": "rpc_fallback"}
 """Our words for the nodes, and their endpoints."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.rules import openapi
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import SAFE_METHODS, Response
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 NIL_UUID = "00000000-0000-0000-0000-000000000000"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Reads, probe
 from pytest_deploycheck.probes import env
 from pytest_deploycheck.probes.contexts import words
 from pytest_deploycheck.rules.strength import same, strength
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.target.load import secrets as references
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _PROCESSES = "ps -eww -o pid=,args="
 # Words chosen by whoever issued them, and mnemonics, which are words, are other items' matter.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import http.client
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes.handshake import words
-from pytest_deploycheck.probes.tls import TlsFacts
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.parallel import each
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.tls import TlsFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 TIMEOUT_S = 4.0
 

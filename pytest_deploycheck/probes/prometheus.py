@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes.prometheus_targets import JobScrapes, ScrapeTarget, job_scrapes, scraped
 from pytest_deploycheck.probes.promql import PromQL, QueryRefused, client, duration, seconds
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
 
 PUBLIC_PATHS = ("/prometheus/api/v1/status/buildinfo", "/api/v1/status/buildinfo")
 """Where proxies usually put Prometheus; none may answer outsiders."""

@@ -6,14 +6,17 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.contexts import words
 from pytest_deploycheck.rules.strength import strength
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.resp import Refused, Resp
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _SETTINGS = ("bind", "protected-mode", "aclfile", "maxmemory", "maxmemory-policy", "save", "appendonly")
 

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pytest_deploycheck import safe_json
@@ -15,10 +15,12 @@ from pytest_deploycheck.probes import env
 from pytest_deploycheck.probes.contexts import words
 from pytest_deploycheck.rules import redis_conf
 from pytest_deploycheck.rules.strength import strength
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.resp import Refused, Resp
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 USUAL = (
     "/etc/redis/redis.conf",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.promql import PromQL, client, duration
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.monitoring import PrometheusSection
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.monitoring import PrometheusSection
+    from pytest_deploycheck.transports import Connections
 
 STATUS_LABELS = ("status", "code", "status_code", "http_status_code", "http_response_status_code")
 """Labels that hold the status of an answer, as the usual client libraries name them."""

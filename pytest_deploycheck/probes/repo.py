@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import clones
 from pytest_deploycheck.probes.evidence_files import is_commit, released
 from pytest_deploycheck.probes.remotes import shown
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.git import Git
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.git import Git
 
 REF = re.compile(r"[A-Za-z0-9_][\w./+@-]*")
 

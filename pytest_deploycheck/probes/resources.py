@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.plots import Bars, Series
 from pytest_deploycheck.probes.promql import PromQL, client, duration, quoted
 from pytest_deploycheck.probes.resources_containers import ContainerUse, containers
 from pytest_deploycheck.probes.resources_hosts import HostUse, hosts
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 PATIENCE_S = 8.0
 """So long a look waits for a history that is only just too short."""

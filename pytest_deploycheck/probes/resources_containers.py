@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.latency import quantile
 from pytest_deploycheck.probes.promql import Line, PromQL, Sample, duration
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
 
 NO_LIMIT_BYTES = 2**60
 """Memory limits from here on are the kernel's way of saying that there is none."""

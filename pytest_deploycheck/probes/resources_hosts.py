@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.latency import quantile
 from pytest_deploycheck.probes.promql import Line, PromQL, duration
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck import ledger as ledgers
 from pytest_deploycheck.claims.envelope import sha256_of
 from pytest_deploycheck.claims.roles import ROLES
-from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import clones
 from pytest_deploycheck.probes.evidence_files import is_commit
 from pytest_deploycheck.probes.settled import passed_after
 from pytest_deploycheck.rules import personal
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.git import Git
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.git import Git
 
 BEHAVIOR = "post_go_live.first_week.behavior"
 TUNING = "post_go_live.first_week.tuning"

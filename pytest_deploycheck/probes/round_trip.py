@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import evm
 from pytest_deploycheck.probes.books import DONE, query_of, transaction_of
 from pytest_deploycheck.probes.fields import Fields, document, rows
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
-from pytest_deploycheck.transports.rpc import Rpc
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
+    from pytest_deploycheck.transports.rpc import Rpc
 
 TESTNETS = frozenset({1337, 31337, 11155111, 17000, 560048, 84532, 421614, 11155420, 80002, 97, 43113})
 """Development chains, Sepolia, Holesky, Hoodi, and the test networks of the larger other chains."""

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
@@ -14,9 +15,11 @@ from pytest_deploycheck.probes import env, nodes
 from pytest_deploycheck.probes.chain_reader import moment
 from pytest_deploycheck.probes.nodes import Address
 from pytest_deploycheck.redact import url_parts
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 LIMITED = frozenset({-32005, -32029, -32097, 429})
 """JSON-RPC codes for "too many requests" (EIP-1474's limit exceeded; Infura, Alchemy, QuickNode)."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urldefrag
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import promql, rules_released
-from pytest_deploycheck.probes.promql import PromQL
 from pytest_deploycheck.probes.promql_selectors import Need, alive, need, parse
 from pytest_deploycheck.probes.rules_released import Drift
 from pytest_deploycheck.rules.intents import INTENTS
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.promql import PromQL
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 FIRST_EVALUATION_WAIT_S = 65.0
 """After a reload a rule is evaluated within its interval, which is a minute by default."""

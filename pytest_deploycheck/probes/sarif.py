@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import clones, sarif_files
 from pytest_deploycheck.probes.evidence_files import Origin, documents, origin, released
 from pytest_deploycheck.probes.sarif_files import Finding, Scan
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 FINDINGS_MAX = 200
 MISSED_MAX = 5

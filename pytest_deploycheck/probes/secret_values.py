@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.redact import url_parts
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.target.load import secrets as references
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _SECRET_KEY = re.compile(r"(?i)secret|password|passwd|private|token|api_?key|_key$|_url$|mnemonic|credential")
 _NO_SECRET = re.compile(r"(?i)origins|public|host$|port$|address|expir|_ttl|lifetime|sentry|errors\.dsn|alg")

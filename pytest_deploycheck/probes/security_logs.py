@@ -6,14 +6,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import loki
-from pytest_deploycheck.probes.loki import Loki
 from pytest_deploycheck.probes.settled import passed_after
 from pytest_deploycheck.probes.sheets import Sheet, sheet
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.loki import Loki
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 DAYS = (5, 6, 7)
 """A review is of so many days from the go-live on."""

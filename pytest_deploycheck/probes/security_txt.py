@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _FIELD = re.compile(r"^([A-Za-z][A-Za-z-]*):\s*(.*?)\s*$")
 _REACHABLE = re.compile(r"(?:https://|tel:\+?[\d-]{5,}|mailto:[^\s@]+@[^\s@]+\.[^\s@]+)", re.IGNORECASE)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.probes.fields import document, integer
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.transports.login import REFRESH, find_token
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports.http import Http, Response
 
 ABSENT = (404, 405, 501)
 _INVALID = (400, 415, 422)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import abi_values, contract_state, env, estimates, evm
@@ -11,10 +12,12 @@ from pytest_deploycheck.probes.chain_reader import moment
 from pytest_deploycheck.probes.estimates import Estimate, Fee
 from pytest_deploycheck.rules.dev_accounts import ADDRESSES
 from pytest_deploycheck.rules.proxies import delegate
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _DAY_S = 86_400
 _GUESSED = 2**64

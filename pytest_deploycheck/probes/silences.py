@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _MAINTENANCE = re.compile(r"(?i)maint|planned|window|upgrade|patch|downtime|deploy|migration")
 _SINGLES_OUT = frozenset({"alertname", "instance", "pod", "container", "job", "device", "mountpoint", "id"})

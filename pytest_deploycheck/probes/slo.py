@@ -5,13 +5,16 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.plots import Series
 from pytest_deploycheck.probes.promql import Line, PromQL, QueryRefused, client
 from pytest_deploycheck.probes.slo_rows import RESPONSE_TIME, TRAFFIC, Row, rows
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 POINTS = 120
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.window_queries import query, with_
-from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.target import Target
 
 TRAFFIC = "traffic"
 RESPONSE_TIME = "response time"

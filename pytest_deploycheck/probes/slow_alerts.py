@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import promql, rule_tests
@@ -14,9 +14,11 @@ from pytest_deploycheck.probes.rule_tests import RuleTest, digest
 from pytest_deploycheck.probes.rules import SEVERITIES, RulesFacts, covering
 from pytest_deploycheck.rules import alert_routes
 from pytest_deploycheck.rules.slow_intents import SLOW_INTENTS
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 GOOD_WORDS = frozenset({"up", "ok", "healthy", "good", "alive"})
 PING_KEYS = ("last_ping", "checked_in_at", "last_seen", "lastPing", "last_check_in")

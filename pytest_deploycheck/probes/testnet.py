@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import abi_values, artifacts, evm, junit_files
@@ -11,11 +11,13 @@ from pytest_deploycheck.probes.chain_reader import moment
 from pytest_deploycheck.probes.contract_deploy import Deployment, deployment
 from pytest_deploycheck.probes.logs_range import logs
 from pytest_deploycheck.rules.bytecode import Comparison, compare
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.chain import TestnetSection
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.chain import TestnetSection
+    from pytest_deploycheck.transports import Connections
 
 _NEWEST = 150
 """Transactions that are looked at, newest first."""

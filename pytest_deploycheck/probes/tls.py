@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.plots import Span
 from pytest_deploycheck.probes.handshake import UNKNOWN_NAME, Served, Stranger, look, stranger
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.names import addresses_of
 from pytest_deploycheck.transports.parallel import each
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 __all__ = ["Served", "Stranger", "TlsFacts", "endpoints", "tls"]
 

@@ -12,16 +12,18 @@ import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.probes.handshake import Served
-from pytest_deploycheck.probes.tls import TlsFacts
 from pytest_deploycheck.rules import mozilla
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.handshake import Served
+    from pytest_deploycheck.probes.tls import TlsFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 SUPPLIED = "Supplied CA file"
 """sslyze's name for the store made of our own CA file."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import evm
 from pytest_deploycheck.probes.fields import Fields, document
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 TOKENS = 3
 """Tokens in a quote and a simulated purchase: more than one, so that a price for one is no answer."""

@@ -6,16 +6,18 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck import ledger as ledgers
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import promql
-from pytest_deploycheck.probes.promql import Line, PromQL
 from pytest_deploycheck.probes.week_sheets import STATUS_LABELS
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.promql import Line, PromQL
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 DAY_S = 86_400
 UNTENDED = ("none", "info")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import loki
 from pytest_deploycheck.probes.promql import PromQL
 from pytest_deploycheck.probes.uptime_monitors import Monitor, blackbox, kuma, plain
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.monitoring import UptimeSection
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.monitoring import UptimeSection
+    from pytest_deploycheck.transports import Connections
 
 CONTROL_WAIT_S = 10.0
 """So long our own request may take to show in the log before the log proves nothing."""

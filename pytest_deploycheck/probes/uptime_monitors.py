@@ -7,16 +7,18 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.probes import promql
-from pytest_deploycheck.probes.promql import PromQL
-from pytest_deploycheck.target.monitoring import UptimeSection
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.promql import PromQL
+    from pytest_deploycheck.target.monitoring import UptimeSection
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
 
 _KUMA = re.compile(r"^(\w+)\{(.*)\}\s+([-+.\deE]+)\s*$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.errors_tracker import CANARY, Tracker, event_of
 from pytest_deploycheck.probes.known_holes import open_issues
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.target.monitoring import ErrorsSection
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.target.monitoring import ErrorsSection
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
 
 ISSUES_MAX = 25
 EVENTS_MAX = 60

@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.http import Response
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports import Connections
 
 WORKERS = 8
 

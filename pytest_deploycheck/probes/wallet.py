@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes import evm
 from pytest_deploycheck.probes.fields import Fields, document, same_amount
 from pytest_deploycheck.probes.wallet_history import HistoryFacts, Owner, history
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.http import Http
 
 ETHER_DECIMALS = 18
 _BEHIND_S = 3.0

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.probes import evm
 from pytest_deploycheck.probes.fields import Fields, document, rows, same_amount
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports.http import Http
 from pytest_deploycheck.transports.rpc import Rpc, RpcError
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.http import Http
 
 LISTED_MAX = 20
 """Newest entries that are looked up on the chain."""

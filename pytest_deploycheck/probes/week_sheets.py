@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import promql
 from pytest_deploycheck.probes.promql import PromQL, QueryRefused
 from pytest_deploycheck.probes.sheets import Sheet, sheet
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 WEEK_S = 7 * 86_400
 WEEKS_MAX = 2

@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.plots import Series
 from pytest_deploycheck.probes.promql import PromQL, QueryRefused, client, duration, quoted
 from pytest_deploycheck.probes.window_peaks import Peak, peaks
 from pytest_deploycheck.probes.window_queries import BEFORE, DAY, WEEK, query
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 DAY_S, DAY_STEP_S = 86_400.0, 300.0
 WEEK_S, WEEK_STEP_S = 7 * 86_400.0, 3600.0

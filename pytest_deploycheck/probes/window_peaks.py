@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.probes.promql import PromQL, QueryRefused, duration, quoted
 from pytest_deploycheck.probes.window_queries import REAL_DISKS, with_
-from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 _STEP = "5m"
 _MACHINE = "container, name, pod, namespace"

@@ -16,11 +16,14 @@ cpu, memory, disk   of the fullest host, as shares
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pytest_deploycheck.probes.promql import duration, quoted
 from pytest_deploycheck.probes.resources import work
-from pytest_deploycheck.target import Target
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
 
 DAY = (
     *("requests", "errors", "p95", "outside", "log_errors"),

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck import ledger as ledgers
 from pytest_deploycheck.claims import of_target
-from pytest_deploycheck.ledger import Entry
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.record import digest
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.ledger import Entry
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 FIRST_DAY = "post_go_live.first_day."
 DAY, WEEK = timedelta(days=1), timedelta(days=7)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.books import DONE, PENDING, problem_of, query_of
 from pytest_deploycheck.probes.books_chain import transaction_of, uncredited
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
-from pytest_deploycheck.transports.rpc import Rpc
-from pytest_deploycheck.transports.sql import Sql
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
+    from pytest_deploycheck.transports.rpc import Rpc
+    from pytest_deploycheck.transports.sql import Sql
 
 DAY = timedelta(days=1)
 

@@ -14,10 +14,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.rules.artifact import Artifact
 from pytest_deploycheck.rules.metadata import differing_ranges, forgive_nested, metadata_of
-from pytest_deploycheck.rules.vyper import Immutable, Span
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.rules.artifact import Artifact
+    from pytest_deploycheck.rules.vyper import Immutable, Span
 
 _LIBRARY = b"\x73" + bytes(20) + b"\x30\x14"
 DIFFERENCES_MAX = 8

@@ -6,10 +6,13 @@ Metadata are a CBOR map at the end whose length the last two bytes say; a factor
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.rules.artifact import Artifact
 from pytest_deploycheck.rules.cbor import NotCbor, decode
 from pytest_deploycheck.rules.vyper import vyper_trailer
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.rules.artifact import Artifact
 
 # A nested contract's metadata: its hash differs with every comment, its compiler does not.
 _NESTED = re.compile(rb"\xa2\x64ipfs\x58\x22\x12\x20(.{32})\x64solc\x43.{3}\x00\x33", re.DOTALL)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_deploycheck.checklist import Checklist, Item, fingerprint
 from pytest_deploycheck.observe import SUFFIX, Probe
-from pytest_deploycheck.run import Run
 from pytest_deploycheck.verdict import Claim
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.run import Run
 
 MARKER = "checklist"
 ITEMS = pytest.StashKey[tuple[str, ...]]()

@@ -6,16 +6,18 @@ import contextlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_deploycheck.claims import of_target, write
 from pytest_deploycheck.claims.envelope import Producer, Where
 from pytest_deploycheck.claims.signatures import SignaturesUnavailable
-from pytest_deploycheck.drill.record import DrillRecord
 from pytest_deploycheck.session import workers
-from pytest_deploycheck.session.state import State
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.drill.record import DrillRecord
+    from pytest_deploycheck.session.state import State
 
 ITEM = "operations.maintenance.rollback"
 """The item whose signed record a drill is."""

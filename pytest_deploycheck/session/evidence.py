@@ -6,18 +6,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.outcomes import Failed
 
 from pytest_deploycheck.check import Blocked, Pending, Unproven
-from pytest_deploycheck.limits import Recorded
 from pytest_deploycheck.record import jsonable
 from pytest_deploycheck.redact import Redactor, bounded
 from pytest_deploycheck.session.collection import ITEMS, PROBES, STAND_IN
 from pytest_deploycheck.session.comparisons import EXPRESSION_MAX, Comparisons, shortened
 from pytest_deploycheck.verdict import Comparison, Outcome, Reason, Verdict
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Recorded
 
 TRACE = pytest.StashKey["Trace"]()
 KEY = "deploycheck"

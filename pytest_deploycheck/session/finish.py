@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +10,9 @@ from pytest_deploycheck import ledger
 from pytest_deploycheck import record as records
 from pytest_deploycheck.claims import carried
 from pytest_deploycheck.record import Record, RecordError, compare
-from pytest_deploycheck.session.state import State
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.session.state import State
 
 
 def conclude(state: State) -> Record:

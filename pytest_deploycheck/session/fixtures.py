@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import ModuleType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pytest_deploycheck.gates import standing
-from pytest_deploycheck.limits import Limits, Recorded
-from pytest_deploycheck.observe import Probe
 from pytest_deploycheck.session.collection import ITEMS, STAND_IN
 from pytest_deploycheck.session.evidence import NotSeen, trace_of
 from pytest_deploycheck.session.state import State
-from pytest_deploycheck.target import Target
 from pytest_deploycheck.verdict import Reason, Verdict
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.observe import Probe
+    from pytest_deploycheck.target import Target
 
 STATE = pytest.StashKey[State]()
 
@@ -64,9 +66,13 @@ def limits(request: pytest.FixtureRequest) -> Limits:
     """Return the limits of the target file, or the defaults; the evidence shows which ones a test read."""
     state = request.config.stash[STATE]
     target = state.run.target if state.run else None
-    recorded = Recorded(target.limits if target else Limits(), target.path.name if target else "default")
+    from pytest_deploycheck import limits as numbers
+
+    recorded = numbers.Recorded(
+        target.limits if target else numbers.Limits(), target.path.name if target else "default"
+    )
     trace_of(request.node).limits = recorded
-    return cast(Limits, recorded)
+    return cast("Limits", recorded)
 
 
 @pytest.fixture

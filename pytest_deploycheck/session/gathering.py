@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,7 +12,9 @@ from pytest_deploycheck.journal import Journal
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.session import workers
 from pytest_deploycheck.session.progress import GatherProgress
-from pytest_deploycheck.session.state import State
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.session.state import State
 
 
 def begin_journal(state: State) -> None:

@@ -13,11 +13,11 @@ import pytest
 from pytest_deploycheck.observe import CannotLook, Dead, Probe
 from pytest_deploycheck.session.evidence import NotSeen, trace_of
 from pytest_deploycheck.session.fixtures import STATE
-from pytest_deploycheck.session.state import State
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
+    from pytest_deploycheck.session.state import State
+    from pytest_deploycheck.transports import Connections
     from pytest_deploycheck.transports.clients import ApiSession
 
 FIXTURES = Probe(
@@ -53,6 +53,8 @@ def _connections(request: pytest.FixtureRequest) -> Connections:
         _stop(request, CannotLook(Reason.NO_CONFIG, state.no_target))
     if state.run.replay is not None:
         _stop(request, CannotLook(Reason.NOT_ALLOWED, "a replay touches nothing; live clients are off"))
+    from pytest_deploycheck.transports import Connections
+
     return Connections(state.run.wire, FIXTURES)
 
 

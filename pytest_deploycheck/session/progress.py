@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytest_deploycheck.observe import Observation
+if TYPE_CHECKING:
+    from pytest_deploycheck.observe import Observation
 
 LINE_EVERY_S = 5.0
 _MARKS = {"seen": ".", "dead": "x", "unseen": "?", "broken": "!"}

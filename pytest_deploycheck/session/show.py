@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_deploycheck.session import drills
 from pytest_deploycheck.session.evidence import KEY
-from pytest_deploycheck.session.finish import decision_properties
-from pytest_deploycheck.session.state import State
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.session.state import State
 
 _WORDS: dict[str, tuple[str, str, str, dict[str, bool]]] = {
     # verdict: pytest category, letter, word, colours
@@ -60,6 +60,8 @@ def plan(config: pytest.Config, state: State) -> None:
         need = f"  [not without {entry['needs']}]" if entry["needs"] else ""
         row = f"{entry['safety']:7}{entry['probe']:22}{entry['endpoint']:14}{entry['actions']:28}"
         reporter.write_line(f"{row}{entry['where']}{need}")
+    from pytest_deploycheck.session import drills
+
     drills.plan(config, state, reporter.write_line)
     budget = state.run.target.target.request_budget
     probes = len({entry["probe"] for entry in entries})
@@ -99,5 +101,7 @@ def junit(config: pytest.Config, state: State) -> None:
 
     xml = config.stash.get(xml_key, None)
     if xml is not None and state.record is not None:
+        from pytest_deploycheck.session.finish import decision_properties
+
         for name, value in decision_properties(state.record).items():
             xml.add_global_property(name, value)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_deploycheck.assemble import outcome_from_json
-from pytest_deploycheck.checklist import Checklist
-from pytest_deploycheck.journal import Journal
 from pytest_deploycheck.observe import Observation, Probe
-from pytest_deploycheck.record import Record
 from pytest_deploycheck.redact import Redactor
-from pytest_deploycheck.run import Run
 from pytest_deploycheck.session.collection import Collected
 from pytest_deploycheck.session.evidence import KEY
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.checklist import Checklist
+    from pytest_deploycheck.journal import Journal
+    from pytest_deploycheck.record import Record
+    from pytest_deploycheck.run import Run
 
 
 @dataclass(eq=False)  # pytest keeps plugins in sets
@@ -63,6 +64,8 @@ class State:
         if getattr(report, "outcome", "") == "rerun":
             self.attempts.setdefault(report.nodeid, []).append(f"{values['verdict']}: {values['message']}")
             return
+        from pytest_deploycheck.assemble import outcome_from_json
+
         outcome = outcome_from_json({**values, "attempts": self.attempts.get(report.nodeid, [])})
         self.run.seen.outcomes.append(outcome)
         if self.journal is not None:

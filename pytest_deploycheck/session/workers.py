@@ -11,11 +11,12 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_deploycheck.session.state import State
+if TYPE_CHECKING:
+    from pytest_deploycheck.session.state import State
 
 WAIT_S = 600.0
 

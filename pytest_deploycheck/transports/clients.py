@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -11,9 +11,11 @@ from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.rules.artifact import parse
 from pytest_deploycheck.transports import rpc as jsonrpc
-from pytest_deploycheck.transports.connections import Connections
 from pytest_deploycheck.transports.sql import CONNECT_TIMEOUT_S, SESSION
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports.connections import Connections
 
 REDIS_READS = frozenset(
     (

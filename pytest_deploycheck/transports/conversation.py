@@ -6,15 +6,17 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.observe import CannotLook, Probe
-from pytest_deploycheck.secret import SecretRef
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports.wire import Wire
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.secret import SecretRef
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.wire import Wire
 
 
 class Closable(Protocol):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook
-from pytest_deploycheck.transports.connections import Connections
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports.connections import Connections
 
 ANSWER_S = 2.0
 """Seconds that a server is waited for."""

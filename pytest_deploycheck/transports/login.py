@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook
-from pytest_deploycheck.transports.http import Response
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports.http import Response
 
 ACCESS = ("access_token", "accessToken", "access", "token", "jwt", "id_token", "idToken")
 REFRESH = ("refresh_token", "refreshToken", "refresh")

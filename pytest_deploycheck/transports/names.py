@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.observe import CannotLook, Dead
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports.connections import Connections
 from pytest_deploycheck.transports.dns import ask, resolvers
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.connections import Connections
 
 
 def addresses_of(target: Target, connect: Connections, host: str) -> list[str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pytest_deploycheck.transports.conversation import Conversation
 from pytest_deploycheck.transports.servers import Servers, no_host
-from pytest_deploycheck.transports.shell import Done
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.transports.shell import Done
 
 
 class OnServers(Conversation):

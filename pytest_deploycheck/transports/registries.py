@@ -12,14 +12,16 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from pytest_deploycheck import safe_json
 from pytest_deploycheck.observe import CannotLook
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports.http import Http, Response
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.http import Http, Response
 
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",

@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.observe import CannotLook, Dead
 from pytest_deploycheck.redact import Redactor
 from pytest_deploycheck.secret import SecretRef, SecretUnavailable
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports.http import Response
 from pytest_deploycheck.transports.ledger import Ledger
 from pytest_deploycheck.transports.servers import Servers
 from pytest_deploycheck.transports.shell import Shell
 from pytest_deploycheck.transports.sql import CONNECTIONS_MAX
 from pytest_deploycheck.transports.ssh import Multiplexer
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports.http import Response
 
 
 class Wire:

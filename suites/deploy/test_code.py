@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.checkouts import CheckoutFacts
-from pytest_deploycheck.probes.ci import CiFacts
 from pytest_deploycheck.probes.evidence_files import later_s
 from pytest_deploycheck.probes.health import HealthFacts, agrees, is_commit, words
-from pytest_deploycheck.probes.junit import JunitFacts
-from pytest_deploycheck.probes.repo import RepoFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.checkouts import CheckoutFacts
+    from pytest_deploycheck.probes.ci import CiFacts
+    from pytest_deploycheck.probes.junit import JunitFacts
+    from pytest_deploycheck.probes.repo import RepoFacts
 
 MAIN = "Latest code pulled from main branch"
 TESTS = "All tests passing"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.builds import Build, BuildsFacts
 from pytest_deploycheck.probes.evidence_files import later_s
-from pytest_deploycheck.probes.registry import RegistryFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.builds import Build, BuildsFacts
+    from pytest_deploycheck.probes.image_registry import RegistryFacts
 
 BUILD = "Build process verified"
 

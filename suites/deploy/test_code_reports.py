@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.audits import blocks
-from pytest_deploycheck.probes.dependencies import DependenciesFacts, Lock
-from pytest_deploycheck.probes.evidence_files import Origin
 from pytest_deploycheck.probes.sarif import CodeScan, SarifFacts, weight
-from pytest_deploycheck.probes.sarif_files import Finding
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.dependencies import DependenciesFacts, Lock
+    from pytest_deploycheck.probes.evidence_files import Origin
+    from pytest_deploycheck.probes.sarif_files import Finding
 
 SCAN = "Security scan completed"
 DEPS = "Dependencies updated and audited"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.contract import Code, ContractFacts
-from pytest_deploycheck.probes.testnet import TestnetFacts
-from pytest_deploycheck.rules.bytecode import Comparison
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.contract import Code, ContractFacts
+    from pytest_deploycheck.probes.testnet import TestnetFacts
+    from pytest_deploycheck.rules.bytecode import Comparison
 
 TESTNET = "Testnet deployment tested"
 MAINNET = "Mainnet deployment executed"

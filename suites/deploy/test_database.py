@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.db_schema import DbSchemaFacts
-from pytest_deploycheck.probes.db_server import DbServerFacts
-from pytest_deploycheck.probes.health import HealthFacts
 from pytest_deploycheck.rules.postgres_versions import end_of_life
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.db_schema import DbSchemaFacts
+    from pytest_deploycheck.probes.db_server import DbServerFacts
+    from pytest_deploycheck.probes.health import HealthFacts
 
 CONNECTION = "Database connection verified"
 TUNING = "Database performance optimized (indexes, etc.)"

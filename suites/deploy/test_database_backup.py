@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.backup import BackupFacts
-from pytest_deploycheck.probes.backup_catalogue import Backup
-from pytest_deploycheck.probes.db_server import DbServerFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.backup import BackupFacts
+    from pytest_deploycheck.probes.backup_catalogue import Backup
+    from pytest_deploycheck.probes.db_server import DbServerFacts
 
 BACKUP = "Database backup created (if updating existing deployment)"
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.docker_compose import Service
-from pytest_deploycheck.probes.docker_containers import Container
-from pytest_deploycheck.probes.docker_facts import DockerFacts
 from pytest_deploycheck.probes.docker_project import containers_of, services_of
-from pytest_deploycheck.probes.docker_steady import SteadyFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.docker_compose import Service
+    from pytest_deploycheck.probes.docker_containers import Container
+    from pytest_deploycheck.probes.docker_facts import DockerFacts
+    from pytest_deploycheck.probes.docker_steady import SteadyFacts
 
 HEALTH = ("deploy.services.health", "Health checks passing")
 

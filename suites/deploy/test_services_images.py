@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.docker_containers import Container, Image
 from pytest_deploycheck.probes.docker_engine import numbers
-from pytest_deploycheck.probes.docker_facts import DockerFacts
 from pytest_deploycheck.probes.docker_project import containers_of, services_of
 from pytest_deploycheck.rules.image_refs import full, parse
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.docker_containers import Container, Image
+    from pytest_deploycheck.probes.docker_facts import DockerFacts
 
 IMAGES = ("deploy.services.images", "Docker images built successfully")
 

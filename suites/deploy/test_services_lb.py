@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.balance import BalanceFacts
-from pytest_deploycheck.probes.edge import EdgeFacts
 from pytest_deploycheck.rules import forwarding
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.balance import BalanceFacts
+    from pytest_deploycheck.probes.edge import EdgeFacts
 
 LB = "Load balancer configured"
 UNITS_S = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.docker_compose import Service
-from pytest_deploycheck.probes.docker_containers import Container
-from pytest_deploycheck.probes.docker_facts import DockerFacts
 from pytest_deploycheck.probes.docker_project import containers_of, services_of
-from pytest_deploycheck.probes.healthchecks import HealthCheck
 from pytest_deploycheck.rules.image_refs import parse
 from pytest_deploycheck.rules.startup_order import (
     COMPLETED,
@@ -23,6 +20,13 @@ from pytest_deploycheck.rules.startup_order import (
     wanted,
 )
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.docker_compose import Service
+    from pytest_deploycheck.probes.docker_containers import Container
+    from pytest_deploycheck.probes.docker_facts import DockerFacts
+    from pytest_deploycheck.probes.healthchecks import HealthCheck
 
 ORDER = ("deploy.services.order", "Services started in correct order")
 CHECKS_KEPT = 5

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.plaintext import PlaintextFacts
-from pytest_deploycheck.probes.tls import TlsFacts
 from pytest_deploycheck.rules import inner_names
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.plaintext import PlaintextFacts
+    from pytest_deploycheck.probes.tls import TlsFacts
 
 TLS = "SSL certificates installed and working"
 PERMANENT = (301, 308)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.evidence import fact, moment
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.communication import CommunicationFacts, Shift
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.communication import CommunicationFacts, Shift
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 STAKEHOLDERS = "go_live.communication.stakeholders"
 SUPPORT = "go_live.communication.support"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import provisional, unproven
 from pytest_deploycheck.claims.scope import GREEN
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.alerts_now import AlertsNowFacts
-from pytest_deploycheck.probes.grafana import GrafanaFacts
-from pytest_deploycheck.probes.green import GreenFacts
-from pytest_deploycheck.probes.health import HealthFacts
-from pytest_deploycheck.probes.ledger import LedgerFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.alerts_now import AlertsNowFacts
+    from pytest_deploycheck.probes.grafana import GrafanaFacts
+    from pytest_deploycheck.probes.green import GreenFacts
+    from pytest_deploycheck.probes.health import HealthFacts
+    from pytest_deploycheck.probes.ledger import LedgerFacts
 
 SYSTEMS = "All systems green in monitoring dashboard"
 CRITICAL = "No critical alerts active"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.claims import catalogues, restores
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.archiver import ArchiverFacts
-from pytest_deploycheck.probes.backup import BackupFacts
-from pytest_deploycheck.probes.backup_age import BackupAgeFacts
-from pytest_deploycheck.probes.backup_jobs import BackupJobsFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.archiver import ArchiverFacts
+    from pytest_deploycheck.probes.backup import BackupFacts
+    from pytest_deploycheck.probes.backup_age import BackupAgeFacts
+    from pytest_deploycheck.probes.backup_jobs import BackupJobsFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 BACKUPS = "go_live.final.backups"
 TEXT = "Backup systems operational"

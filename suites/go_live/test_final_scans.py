@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,16 +12,18 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence, policy
 from pytest_deploycheck.claims.evidence import fact
 from pytest_deploycheck.claims.scope import GREEN
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.audits import blocks
-from pytest_deploycheck.probes.dependencies import DependenciesFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.evidence_files import Origin
-from pytest_deploycheck.probes.final_scans import FinalScansFacts
-from pytest_deploycheck.probes.ledger import LedgerFacts
 from pytest_deploycheck.probes.sarif import SarifFacts, weight
-from pytest_deploycheck.probes.scans import ScansFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.dependencies import DependenciesFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.evidence_files import Origin
+    from pytest_deploycheck.probes.final_scans import FinalScansFacts
+    from pytest_deploycheck.probes.ledger import LedgerFacts
+    from pytest_deploycheck.probes.scans import ScansFacts
 
 ITEM = "go_live.final.scans"
 SCANS = "Security scans clean"

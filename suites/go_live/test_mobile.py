@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.mobile import AppFacts, MobileFacts
 from pytest_deploycheck.probes.mobile_links import APPLE, MobileLinksFacts
-from pytest_deploycheck.probes.mobile_pins import MobilePinsFacts
 from pytest_deploycheck.rules.app_versions import older
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.mobile import AppFacts, MobileFacts
+    from pytest_deploycheck.probes.mobile_pins import MobilePinsFacts
 
 ENDPOINTS = "go_live.mobile.endpoints"
 TEXT = "Mobile app configured with production API endpoints"

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.evidence import fact, moment
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.mobile import MobileFacts
-from pytest_deploycheck.probes.mobile_links import MobileLinksFacts
-from pytest_deploycheck.probes.mobile_store import MobileStoreFacts, Offer
 from pytest_deploycheck.rules.app_versions import older
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.mobile import MobileFacts
+    from pytest_deploycheck.probes.mobile_links import MobileLinksFacts
+    from pytest_deploycheck.probes.mobile_store import MobileStoreFacts, Offer
 
 STORES = "go_live.mobile.stores"
 TEXT = "App store deployment coordinated (if applicable)"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.evidence import fact, moment
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.mobile import MobileFacts
-from pytest_deploycheck.probes.mobile_use import MobileUseFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.mobile import MobileFacts
+    from pytest_deploycheck.probes.mobile_use import MobileUseFacts
 
 TESTED = "go_live.mobile.tested"
 TEXT = "Mobile app tested against production backend"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import catalogues
 from pytest_deploycheck.claims.catalogues import hours
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.archiver import ArchiverFacts
-from pytest_deploycheck.probes.backup import BackupFacts
-from pytest_deploycheck.probes.backup_age import BackupAgeFacts
-from pytest_deploycheck.probes.backup_jobs import BackupJobsFacts, Job
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.archiver import ArchiverFacts
+    from pytest_deploycheck.probes.backup import BackupFacts
+    from pytest_deploycheck.probes.backup_age import BackupAgeFacts
+    from pytest_deploycheck.probes.backup_jobs import BackupJobsFacts, Job
 
 SCHEDULE = "operations.backup.schedule"
 TEXT = "Database backup schedule configured"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,12 +12,14 @@ from pytest_deploycheck.claims import evidence, recoveries, restores, reviews
 from pytest_deploycheck.claims.documents import reviewed, sound
 from pytest_deploycheck.claims.evidence import fact, moment
 from pytest_deploycheck.claims.signatures import Status
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.backup import BackupFacts
-from pytest_deploycheck.probes.dr_plan import DrPlanFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.backup import BackupFacts
+    from pytest_deploycheck.probes.dr_plan import DrPlanFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 RESTORE = restores.RESTORE
 PLAN = "operations.backup.dr_plan"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,11 +11,15 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.documents import reviewed, sound, true
 from pytest_deploycheck.claims.evidence import fact, moment, moment_of
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.docs_facts import DocsFacts, Document
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.rules import RulesFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.docs_facts import DocsFacts, Document
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.rules import RulesFacts
 
 DEPLOY = "operations.documentation.deploy"
 RUNBOOKS = "operations.documentation.runbooks"

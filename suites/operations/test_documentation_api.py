@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.api_docs import ApiDocsFacts
-from pytest_deploycheck.probes.api_routes import ApiRoutesFacts
 from pytest_deploycheck.probes.health import agrees
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.api_docs import ApiDocsFacts
+    from pytest_deploycheck.probes.api_routes import ApiRoutesFacts
 
 API = "operations.documentation.api"
 TEXT = "API documentation accessible"

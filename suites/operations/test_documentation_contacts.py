@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.evidence import fact, moment, moment_of
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.communication import CommunicationFacts
-from pytest_deploycheck.probes.contacts import ContactsFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.security_txt import SecurityTxtFacts
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.communication import CommunicationFacts
+    from pytest_deploycheck.probes.contacts import ContactsFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.security_txt import SecurityTxtFacts
 
 CONTACTS = "operations.documentation.contacts"
 TEXT = "Contact information updated"

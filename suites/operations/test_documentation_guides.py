@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,12 +12,14 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.documents import reviewed, sound
 from pytest_deploycheck.claims.evidence import fact, moment
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.api_docs import ApiDocsFacts
-from pytest_deploycheck.probes.docs_facts import DocsFacts, Entry
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.probes.health import ALIASES, HealthFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.api_docs import ApiDocsFacts
+    from pytest_deploycheck.probes.docs_facts import DocsFacts, Entry
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 TROUBLESHOOTING = "operations.documentation.troubleshooting"
 TEXT = "Troubleshooting guide available"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,13 +11,15 @@ from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import evidence
 from pytest_deploycheck.claims.documents import reviewed, sound
 from pytest_deploycheck.claims.evidence import fact, moment, moment_of
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.calendar import CalendarFacts, Window
-from pytest_deploycheck.probes.docs_facts import DocsFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.silences import SilencesFacts
-from pytest_deploycheck.probes.updates import ServerUpdates, UpdatesFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.calendar import CalendarFacts, Window
+    from pytest_deploycheck.probes.docs_facts import DocsFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.silences import SilencesFacts
+    from pytest_deploycheck.probes.updates import ServerUpdates, UpdatesFacts
 
 UPDATES = "operations.maintenance.updates"
 WINDOWS = "operations.maintenance.windows"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.slow_alerts import GOOD_WORDS, SlowAlertsFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
 
 ITEM = "operations.maintenance.alerts"
 ALERTS = "Monitoring alerts configured"

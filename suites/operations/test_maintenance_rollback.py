@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import drills
 from pytest_deploycheck.drill.record import STEPS, DrillRecord
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.drill import DrillFacts
-from pytest_deploycheck.probes.drill_times import DrillTimes
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.drill import DrillFacts
+    from pytest_deploycheck.probes.drill_times import DrillTimes
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 ITEM = "operations.maintenance.rollback"
 TEXT = "Rollback procedures tested"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.auth import AuthFacts
-from pytest_deploycheck.probes.chain import ChainFacts
-from pytest_deploycheck.probes.db_activity import DbActivityFacts
 from pytest_deploycheck.probes.health import HealthFacts, agrees
-from pytest_deploycheck.probes.round_trip import RoundTripFacts
-from pytest_deploycheck.probes.token import TokenFacts
-from pytest_deploycheck.probes.wallet import WalletFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.auth import AuthFacts
+    from pytest_deploycheck.probes.chain import ChainFacts
+    from pytest_deploycheck.probes.db_activity import DbActivityFacts
+    from pytest_deploycheck.probes.round_trip import RoundTripFacts
+    from pytest_deploycheck.probes.token import TokenFacts
+    from pytest_deploycheck.probes.wallet import WalletFacts
 
 HEALTH = "API health endpoint responding"
 AUTH = "Authentication endpoints working"

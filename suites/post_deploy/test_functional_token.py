@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.books import BooksFacts
-from pytest_deploycheck.probes.round_trip import Order, RoundTripFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.books import BooksFacts
+    from pytest_deploycheck.probes.round_trip import Order, RoundTripFacts
 
 TOKEN = "Token purchase/redemption working"  # noqa: S105 - the checklist's wording
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.errors import ErrorsFacts
-from pytest_deploycheck.probes.grafana import GrafanaFacts
-from pytest_deploycheck.probes.log_flow import LogFlowFacts
-from pytest_deploycheck.probes.prometheus import PrometheusFacts
-from pytest_deploycheck.probes.rules import RulesFacts
-from pytest_deploycheck.probes.uptime import UptimeFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.errors import ErrorsFacts
+    from pytest_deploycheck.probes.grafana import GrafanaFacts
+    from pytest_deploycheck.probes.log_flow import LogFlowFacts
+    from pytest_deploycheck.probes.prometheus import PrometheusFacts
+    from pytest_deploycheck.probes.rules import RulesFacts
+    from pytest_deploycheck.probes.uptime import UptimeFacts
 
 
 @pytest.mark.smoke

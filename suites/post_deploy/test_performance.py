@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.db_stats import DbStatsFacts
-from pytest_deploycheck.probes.latency import LatencyFacts
-from pytest_deploycheck.probes.load import LoadFacts
 from pytest_deploycheck.probes.places import same_place
-from pytest_deploycheck.probes.resources import ResourceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.db_stats import DbStatsFacts
+    from pytest_deploycheck.probes.latency import LatencyFacts
+    from pytest_deploycheck.probes.load import LoadFacts
+    from pytest_deploycheck.probes.resources import ResourceFacts
 
 LATENCY = ("post_deploy.performance.latency", "Response times acceptable (< 1s for most endpoints)")
 LOAD = ("post_deploy.performance.load", "Load testing completed")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.authz import Access, AuthzFacts
-from pytest_deploycheck.probes.burst import BurstFacts
-from pytest_deploycheck.probes.http_matrix import HttpMatrixFacts
-from pytest_deploycheck.probes.log_scan import LogScanFacts
-from pytest_deploycheck.probes.scans import ScansFacts
-from pytest_deploycheck.probes.tls import TlsFacts
 from pytest_deploycheck.rules import headers, mozilla
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.authz import Access, AuthzFacts
+    from pytest_deploycheck.probes.burst import BurstFacts
+    from pytest_deploycheck.probes.http_matrix import HttpMatrixFacts
+    from pytest_deploycheck.probes.log_scan import LogScanFacts
+    from pytest_deploycheck.probes.scans import ScansFacts
+    from pytest_deploycheck.probes.tls import TlsFacts
 
 CERT = "SSL certificate valid and properly configured"
 HEADERS = "Security headers present"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.authz import AuthzFacts
-from pytest_deploycheck.probes.authz_writes import AuthzWritesFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.authz import AuthzFacts
+    from pytest_deploycheck.probes.authz_writes import AuthzWritesFacts
 
 AUTHZ = "Authentication required for protected endpoints"
 

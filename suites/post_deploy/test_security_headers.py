@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.http_matrix import Answer, HttpMatrixFacts
 from pytest_deploycheck.rules import headers
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.http_matrix import Answer, HttpMatrixFacts
 
 HEADERS = "Security headers present"
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.window import WindowFacts
-from pytest_deploycheck.probes.window_runs import WindowRunsFacts
 from pytest_deploycheck.rules.baseline import silence_s, spikes
 from pytest_deploycheck.verdict import Reason
 from pytest_deploycheck.windows import at, kept, measured, opened
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.window import WindowFacts
+    from pytest_deploycheck.probes.window_runs import WindowRunsFacts
 
 PERFORMANCE = "post_go_live.first_day.performance"
 ERRORS = "post_go_live.first_day.errors"

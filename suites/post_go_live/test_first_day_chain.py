@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import pending, provisional, unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.window import WindowFacts
-from pytest_deploycheck.probes.window_runs import WindowRunsFacts
-from pytest_deploycheck.probes.window_transactions import WindowTransactionsFacts
 from pytest_deploycheck.verdict import Reason
 from pytest_deploycheck.windows import at, kept, measured, opened
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.window import WindowFacts
+    from pytest_deploycheck.probes.window_runs import WindowRunsFacts
+    from pytest_deploycheck.probes.window_transactions import WindowTransactionsFacts
 
 TRANSACTIONS = "post_go_live.first_day.transactions"
 CHAIN = "post_go_live.first_day.chain"

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import pending, unproven
 from pytest_deploycheck.claims import reviews
 from pytest_deploycheck.claims.evidence import fact, moment
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.review_files import ReviewFilesFacts
-from pytest_deploycheck.probes.security_logs import SecurityLogsFacts
 from pytest_deploycheck.probes.usage_totals import DAYS, UsageTotalsFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.review_files import ReviewFilesFacts
+    from pytest_deploycheck.probes.security_logs import SecurityLogsFacts
 
 BEHAVIOR = "post_go_live.first_week.behavior"
 SECLOGS = "post_go_live.first_week.seclogs"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import pending, provisional, unproven
 from pytest_deploycheck.claims import catalogues, restores
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.archiver import ArchiverFacts
-from pytest_deploycheck.probes.backup import BackupFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.archiver import ArchiverFacts
+    from pytest_deploycheck.probes.backup import BackupFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 BACKUPS = "post_go_live.first_week.backups"
 TEXT = "Check backup completion"

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_deploycheck.check import pending, provisional, unproven
 from pytest_deploycheck.claims.evidence import fact, newest
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.window import WindowFacts
-from pytest_deploycheck.probes.window_runs import WindowRunsFacts
 from pytest_deploycheck.rules.baseline import compared, slope
 from pytest_deploycheck.verdict import Reason
 from pytest_deploycheck.windows import kept, measured
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.window import WindowFacts
+    from pytest_deploycheck.probes.window_runs import WindowRunsFacts
 
 TRENDS = "post_go_live.first_week.trends"
 _DAY_S = 86_400

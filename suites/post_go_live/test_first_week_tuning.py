@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_deploycheck.check import pending, unproven
 from pytest_deploycheck.claims import reviews
 from pytest_deploycheck.claims.evidence import fact
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.db_stats import DbStatsFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.review_files import ReviewFilesFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.db_stats import DbStatsFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.review_files import ReviewFilesFacts
 
 TUNING = "post_go_live.first_week.tuning"
 ALIKE = 60

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,13 +11,17 @@ from pytest_deploycheck.check import pending, provisional, unproven
 from pytest_deploycheck.claims import cadence, reviews
 from pytest_deploycheck.claims.cadence import Cadence, Review
 from pytest_deploycheck.claims.evidence import fact, moment_of
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.probes.review_files import SCOPE, ReviewFilesFacts
-from pytest_deploycheck.probes.upkeep import UpkeepFacts
-from pytest_deploycheck.probes.week_sheets import WeekSheetsFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.upkeep import UpkeepFacts
+    from pytest_deploycheck.probes.week_sheets import WeekSheetsFacts
 
 PERF = "post_go_live.ongoing.perf_review"
 AUDIT = "post_go_live.ongoing.sec_audit"

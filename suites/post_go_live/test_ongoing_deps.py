@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.audits import blocks
-from pytest_deploycheck.probes.dependencies import DependenciesFacts
-from pytest_deploycheck.probes.lock_history import LockHistoryFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.dependencies import DependenciesFacts
+    from pytest_deploycheck.probes.lock_history import LockHistoryFacts
 
 ITEM = "post_go_live.ongoing.deps"
 DEPS = "Regular dependency updates"

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import pending, unproven
 from pytest_deploycheck.claims import recoveries, reviews
 from pytest_deploycheck.claims.evidence import fact, moment
-from pytest_deploycheck.claims.signed import SignedFile
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.dr_plan import DrPlanFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.dr_plan import DrPlanFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 DR_TEST = "post_go_live.ongoing.dr_test"
 TEXT = "Quarterly disaster recovery tests"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.env_facts import EnvFileFacts
-from pytest_deploycheck.probes.env_loaded import EnvLoadedFacts
-from pytest_deploycheck.probes.env_wire import EnvWireFacts
-from pytest_deploycheck.probes.jwt_key import JwtKeyFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.env_facts import EnvFileFacts
+    from pytest_deploycheck.probes.env_loaded import EnvLoadedFacts
+    from pytest_deploycheck.probes.env_wire import EnvWireFacts
+    from pytest_deploycheck.probes.jwt_key import JwtKeyFacts
 
 FILE = "`.env` file created from `.env.production` template"
 VALUES = "All environment variables configured with production values"

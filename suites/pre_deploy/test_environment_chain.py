@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.rpc import NodeFacts, RpcFacts
-from pytest_deploycheck.probes.signer import SignerFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.rpc import NodeFacts, RpcFacts
+    from pytest_deploycheck.probes.signer import SignerFacts
 
 RPC = "Ethereum RPC URL configured (Infura/Alchemy)"
 SIGNER = "Ethereum private key set (with sufficient ETH for gas)"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.db_logins import DbLoginsFacts
-from pytest_deploycheck.probes.db_server import DbServerFacts
-from pytest_deploycheck.probes.passwords import PasswordsFacts
 from pytest_deploycheck.rules.hba import WEAK
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.db_logins import DbLoginsFacts
+    from pytest_deploycheck.probes.db_server import DbServerFacts
+    from pytest_deploycheck.probes.passwords import PasswordsFacts
 
 PASSWORD = "Database credentials set with strong passwords"  # noqa: S105 - the checklist's wording
 

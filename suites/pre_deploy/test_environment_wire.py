@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.api_keys import ApiKeysFacts
-from pytest_deploycheck.probes.cors import CorsFacts
 from pytest_deploycheck.rules.env_types import Expected, judge
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.api_keys import ApiKeysFacts
+    from pytest_deploycheck.probes.cors import CorsFacts
 
 API_KEYS = "API keys configured (Etherscan, monitoring services)"
 CORS = "CORS origins set to production domains only"

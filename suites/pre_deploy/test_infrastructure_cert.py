@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.acme_facts import AcmeFacts, Schedule, Stored
 from pytest_deploycheck.probes.certificates import CertificateFacts, covers
-from pytest_deploycheck.probes.tls import TlsFacts
 from pytest_deploycheck.rules import certificate_rules
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.acme_facts import AcmeFacts, Schedule, Stored
+    from pytest_deploycheck.probes.tls import TlsFacts
 
 CERT = ("pre_deploy.infrastructure.cert", "SSL certificate obtained (Let's Encrypt recommended)")
 SHORT_LIVED_D = 10

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.acme_facts import AcmeFacts
-from pytest_deploycheck.probes.dns import DnsFacts, Domain
-from pytest_deploycheck.probes.tls import Served, TlsFacts
 from pytest_deploycheck.rules import caa
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.acme_facts import AcmeFacts
+    from pytest_deploycheck.probes.dns import DnsFacts, Domain
+    from pytest_deploycheck.probes.tls import Served, TlsFacts
 
 DNS = "Domain name configured with DNS pointing to server"
 

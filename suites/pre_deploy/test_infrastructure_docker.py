@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.docker_engine import EngineUnit, numbers
-from pytest_deploycheck.probes.docker_facts import DockerFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.docker_facts import DockerFacts
 
 DOCKER = ("pre_deploy.infrastructure.docker", "Docker and Docker Compose installed")
 STARTS_AT_BOOT = ("enabled", "alias", "generated")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.probes.firewall import Door, FirewallFacts
-from pytest_deploycheck.probes.ports import PortsFacts
 from pytest_deploycheck.rules import ports
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.firewall import Door, FirewallFacts
+    from pytest_deploycheck.probes.ports import PortsFacts
 
 FIREWALL = "Firewall configured (ports 22, 80, 443 open)"
 DHCP_CLIENT = {4: 68, 6: 546}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.db_containers import DbContainersFacts
-from pytest_deploycheck.probes.db_server import DbServerFacts
-from pytest_deploycheck.probes.host_facts import HostFacts
-from pytest_deploycheck.probes.ports import PortsFacts
-from pytest_deploycheck.probes.redis import RedisFacts
-from pytest_deploycheck.probes.redis_host import RedisHostFacts
 from pytest_deploycheck.rules import hba
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.db_containers import DbContainersFacts
+    from pytest_deploycheck.probes.db_server import DbServerFacts
+    from pytest_deploycheck.probes.host_facts import HostFacts
+    from pytest_deploycheck.probes.ports import PortsFacts
+    from pytest_deploycheck.probes.redis import RedisFacts
+    from pytest_deploycheck.probes.redis_host import RedisHostFacts
 
 DB_ACCESS = "Database access restricted to application servers"
 REDIS_AUTH = "Redis password configured"

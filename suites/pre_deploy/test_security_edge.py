@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.edge import EdgeFacts
-from pytest_deploycheck.probes.edge_facts import Answers, Limit, LimitedRoute
-from pytest_deploycheck.probes.rate_store import RateStoreFacts
 from pytest_deploycheck.rules import forwarding, headers
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.edge import EdgeFacts
+    from pytest_deploycheck.probes.edge_facts import Answers, Limit, LimitedRoute
+    from pytest_deploycheck.probes.rate_store import RateStoreFacts
 
 RATE = "Rate limiting configured appropriately"
 HEADERS = "Security headers enabled"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.db_logins import DbLoginsFacts
-from pytest_deploycheck.probes.default_logins import DefaultLoginsFacts
-from pytest_deploycheck.probes.host_facts import HostFacts
-from pytest_deploycheck.probes.human_passwords import HumanPasswordsFacts, Stored
-from pytest_deploycheck.probes.passwords import PasswordsFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.db_logins import DbLoginsFacts
+    from pytest_deploycheck.probes.default_logins import DefaultLoginsFacts
+    from pytest_deploycheck.probes.host_facts import HostFacts
+    from pytest_deploycheck.probes.human_passwords import HumanPasswordsFacts, Stored
+    from pytest_deploycheck.probes.passwords import PasswordsFacts
 
 PASSWORDS = "Strong passwords set for all services"
 

@@ -6,17 +6,20 @@ Each is proven by the newest signed record of a drill (docs/drill.md), and by wh
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import drills
 from pytest_deploycheck.claims.drills import at, fact
-from pytest_deploycheck.drill.record import DrillRecord
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.drill import DrillFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.drill.record import DrillRecord
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.drill import DrillFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 MAINTENANCE = "rollback.procedure.maintenance"
 SNAPSHOT = "rollback.procedure.snapshot"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import drills, evidence
 from pytest_deploycheck.claims.drills import fact
-from pytest_deploycheck.drill.record import DrillRecord, Step
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.drill import DrillFacts
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_deploycheck.drill.record import DrillRecord, Step
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.drill import DrillFacts
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 RESTORE = "rollback.procedure.restore_db"
 VERIFY = "rollback.procedure.verify"

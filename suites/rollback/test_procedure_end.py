@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,12 +12,14 @@ from pytest_deploycheck.check import pending, unproven
 from pytest_deploycheck.claims import drills, evidence
 from pytest_deploycheck.claims.drills import fact
 from pytest_deploycheck.claims.signatures import Status
-from pytest_deploycheck.claims.signed import SignedFile
 from pytest_deploycheck.drill.record import STEPS, DrillRecord
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.drill import DrillFacts, Event
-from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
 
 RESUME = "rollback.procedure.resume"
 POSTMORTEM = "rollback.procedure.postmortem"

@@ -7,14 +7,18 @@ would show that a trigger is tripped is looked for in the other files of this se
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.detectors import Armed, DetectorsFacts, watching
-from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
 from pytest_deploycheck.rules.thresholds import same
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
 
 VULN = "Critical security vulnerability discovered"
 PERF = "System performance degraded significantly"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import provisional, unproven
 from pytest_deploycheck.claims.evidence import fact, moment, newest
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.journeys import JourneysFacts
-from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
-from pytest_deploycheck.probes.user_issues import UserIssuesFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.journeys import JourneysFacts
+    from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
+    from pytest_deploycheck.probes.user_issues import UserIssuesFacts
 
 BUGS = "User-impacting bugs discovered"
 ITEM = "rollback.triggers.bugs"

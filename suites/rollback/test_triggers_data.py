@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims.evidence import fact, moment, newest
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.integrity import IntegrityFacts
-from pytest_deploycheck.probes.page_errors import PageErrorsFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.integrity import IntegrityFacts
+    from pytest_deploycheck.probes.page_errors import PageErrorsFacts
 
 CORRUPTION = "Data corruption detected"
 ITEM = "rollback.triggers.corruption"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_deploycheck.check import unproven
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.regression import RegressionFacts
-from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.regression import RegressionFacts
+    from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
 
 PERF = "System performance degraded significantly"
 DECIDE = "rollback decision needed"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims.evidence import fact, newest
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.known_holes import KnownHolesFacts
-from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.known_holes import KnownHolesFacts
+    from pytest_deploycheck.probes.rollback_plan import RollbackPlanFacts
 
 VULN = "Critical security vulnerability discovered"
 ITEM = "rollback.triggers.vuln"

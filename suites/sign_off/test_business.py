@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.claims import sign_off
 from pytest_deploycheck.claims.evidence import fact, moment_of
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.ledger import LedgerFacts
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.ledger import LedgerFacts
 
 
 @pytest.mark.checklist("sign_off.business.product", text="**Product Manager**: Features working as expected")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.claims import sign_off
 from pytest_deploycheck.claims.evidence import fact
-from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes.evidence import EvidenceFacts
-from pytest_deploycheck.probes.ledger import LedgerFacts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.ledger import LedgerFacts
 
 
 @pytest.mark.checklist(

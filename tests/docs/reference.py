@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from pytest_deploycheck.gates import GATES
 from pytest_deploycheck.limits import Limits
-from pytest_deploycheck.probes import PROBES
+from pytest_deploycheck.probes.every import PROBES
 from pytest_deploycheck.target import Target
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference.md"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_deploycheck.session import start
+from pytest_deploycheck.session import chosen
 from tests.plugin.conftest import EXPECTED, Verdicts, run
 
 
@@ -125,13 +125,13 @@ def test_a_plain_project_sees_nothing_of_us(pytester: pytest.Pytester) -> None:
 
 
 def test_importing_the_plugin_imports_no_client_library(pytester: pytest.Pytester) -> None:
-    """web3, sslyze, psycopg, redis, locust and testinfra are loaded when first used, not before."""
-    heavy = ["web3", "sslyze", "psycopg", "redis", "locust", "testinfra", "gevent"]
+    """Client libraries, and what reads target files, are loaded when there is something to look at, not before."""
+    heavy = ["web3", "sslyze", "psycopg", "redis", "locust", "testinfra", "gevent", "requests", "pydantic"]
     code = "import json, sys, pytest_deploycheck.plugin; print(json.dumps(sorted(sys.modules)))"
     pytester.makepyfile(probe=code)
     result = pytester.runpython("probe.py")
     loaded = set(json.loads(result.stdout.str().strip()))
-    assert "requests" in loaded
+    assert "pytest_deploycheck.session.state" in loaded
     assert not loaded & set(heavy)
 
 
@@ -177,7 +177,7 @@ def test_an_end_that_is_no_time_is_refused(project: pytest.Pytester, given: str)
 
 def test_the_smoke_stage_has_an_end() -> None:
     """`-m smoke` and nothing else sets one; a choice of it and more does not."""
-    assert start.within("smoke", None) == start.SMOKE_S < 60
-    assert start.within("smoke and not slow", None) is None
-    assert start.within("smoke", 20.0) == 20.0
-    assert start.within("", None) is None
+    assert chosen.within("smoke", None) == chosen.SMOKE_S < 60
+    assert chosen.within("smoke and not slow", None) is None
+    assert chosen.within("smoke", 20.0) == 20.0
+    assert chosen.within("", None) is None

@@ -14,7 +14,7 @@ from pytest_deploycheck.probes.build_records import Record
 from pytest_deploycheck.probes.builds import Build, BuildsFacts, Reference
 from pytest_deploycheck.probes.evidence_files import Origin
 from pytest_deploycheck.probes.image_configs import ImageConfig
-from pytest_deploycheck.probes.registry import RegistryFacts, RegistryImage
+from pytest_deploycheck.probes.image_registry import RegistryFacts, RegistryImage
 from tests.suites.checks import suite
 
 CHECKS = suite("deploy/test_code_build.py")

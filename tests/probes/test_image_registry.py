@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_deploycheck.observe import Observation
-from pytest_deploycheck.probes.registry import RegistryImage
+from pytest_deploycheck.probes.image_registry import RegistryImage
 from tests.probes.repositories import repository
 from tests.probes.service import Asked, Reply, look, serving
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, Dead, probe
 from pytest_deploycheck.probes import image_configs
-from pytest_deploycheck.probes.builds import BuildsFacts
 from pytest_deploycheck.probes.image_configs import ImageConfig
-from pytest_deploycheck.target import Target
-from pytest_deploycheck.transports import Connections
 from pytest_deploycheck.transports.registries import DIGEST, INDEXES, Registry
 from pytest_deploycheck.verdict import Reason
+
+if TYPE_CHECKING:
+    from pytest_deploycheck.probes.builds import BuildsFacts
+    from pytest_deploycheck.target import Target
+    from pytest_deploycheck.transports import Connections
 
 _HUB = ("docker.io", "index.docker.io")
 """How references name the registry whose API is at registry-1.docker.io."""
