@@ -25,3 +25,9 @@ class DrillLimits(Numbers):
     )
     postmortem_max_d: float = limit(5, "days", "own: business days from the event to its written account")
     postmortem_overdue_max_d: float = limit(30, "days", "own: an action may be late by so much")
+    rollback_settled_s: float = limit(
+        600, "s", "own: a return that is undone within so long is two stages that are judged in turn"
+    )
+    rollback_turns: float = limit(
+        4, "times", "own: as often back between the same two releases within a day are two stages, too"
+    )

@@ -96,6 +96,7 @@ from pytest_deploycheck.probes.repo import repo
 from pytest_deploycheck.probes.resources import resources
 from pytest_deploycheck.probes.review_files import review_files
 from pytest_deploycheck.probes.rollback_plan import rollback_plan
+from pytest_deploycheck.probes.rollbacks import rollbacks
 from pytest_deploycheck.probes.round_trip import round_trip
 from pytest_deploycheck.probes.rpc import rpc
 from pytest_deploycheck.probes.rules import rules
@@ -222,6 +223,7 @@ PROBES: tuple[Probe, ...] = (
     window_runs,
     window_transactions,
     rollback_plan,
+    rollbacks,
     detectors,
     known_holes,
     regression,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_deploycheck.check import pending, unproven
-from pytest_deploycheck.claims import drills, evidence
+from pytest_deploycheck.claims import accounts, drills, evidence
 from pytest_deploycheck.claims.drills import fact
 from pytest_deploycheck.claims.signatures import Status
 from pytest_deploycheck.drill.record import STEPS, DrillRecord
@@ -20,11 +19,10 @@ if TYPE_CHECKING:
     from pytest_deploycheck.claims.signed import SignedFile
     from pytest_deploycheck.limits import Limits
     from pytest_deploycheck.probes.evidence import EvidenceFacts
+    from pytest_deploycheck.probes.rollbacks import Rollback, RollbacksFacts
 
 RESUME = "rollback.procedure.resume"
 POSTMORTEM = "rollback.procedure.postmortem"
-BLAME = re.compile(r"^\W*(human|operator|user|people)?\s*(error|mistake|failure|fault)\W*$", re.IGNORECASE)
-"""A root cause in these words only names somebody."""
 
 
 def newest(evidence: EvidenceFacts, facts: DrillFacts, limits: Limits, now: datetime) -> DrillRecord:
@@ -113,30 +111,20 @@ def test_every_event_has_its_account(
     record = newest(evidence_facts, drill_facts, limits, now)
     events = {one.id: one for one in drill_facts.events if one.ended_at}
     events.setdefault(record.id, Event(record.id, record.ended_at.isoformat(), "postmortem"))
-    accounts = _accounts(evidence_facts)
+    written = accounts.by_event(evidence_facts)
     for event in events.values():
         ended = datetime.fromisoformat(event.ended_at)
-        due = _business_days(ended, limits.postmortem_max_d)
-        file = accounts.get(event.id)
+        due = accounts.business_days(ended, limits.postmortem_max_d)
+        file = written.get(event.id)
         if file is None:
             assert now <= due, f"drill {event.id} has no account, which was due {due:%Y-%m-%d}"
             if event.id == record.id:
                 pending(due, f"drill {event.id} has no signed account; it is due {due:%Y-%m-%d}")
             continue
-        assert not file.tampered, f"{file.name} was changed after it was signed: {'; '.join(file.problems)}"
-        assert file.produced <= due, f"{file.name} was written after {due:%Y-%m-%d}, too late"
+        accounts.in_time(file, due)
         if event.id == record.id:
             evidence.require_counts(file, now=now, max_age_d=limits.drill_max_age_d + 30, this_release=False)
-            _countersigned(evidence_facts, file)
-
-
-def _countersigned(facts: EvidenceFacts, file: SignedFile) -> None:
-    good = {one.principal for one in file.signatures if one.status == Status.OK}
-    assert file.role == "techlead", f"{file.name} is signed as {file.role}, not by the technical lead"
-    leads = set(facts.holders("operations")) | set(facts.holders("devops"))
-    assert (good - {file.principal}) & leads, (
-        f"{file.name} is not countersigned by who led the drill (operations or devops)"
-    )
+            accounts.countersigned(evidence_facts, file)
 
 
 @pytest.mark.checklist(POSTMORTEM, text="Investigate and document issues")
@@ -145,66 +133,71 @@ def test_it_taught_something(
 ) -> None:
     """Every account says what happened when, why, what it cost and what is done about it by whom; nothing is overdue."""
     record = newest(evidence_facts, drill_facts, limits, now)
-    accounts = _accounts(evidence_facts)
-    file = accounts.get(record.id)
+    written = accounts.by_event(evidence_facts)
+    file = written.get(record.id)
     if file is None:
-        due = _business_days(record.ended_at, limits.postmortem_max_d)
+        due = accounts.business_days(record.ended_at, limits.postmortem_max_d)
         assert now <= due, f"drill {record.id} has no account, which was due {due:%Y-%m-%d}"
         pending(due, f"drill {record.id} has no signed account; it is due {due:%Y-%m-%d}")
-    assert evidence.fact(file, "trigger", str).strip(), f"{file.name} does not say what set it off"
-    timeline = evidence.fact(file, "timeline", list)
-    times = [evidence.moment_of(str(one.get("at", "")), f"{file.name}: timeline") for one in timeline]
-    assert len(times) >= len(STEPS), f"{file.name}: its timeline has {len(times)} entries only"
-    assert times == sorted(times), f"{file.name}: its timeline is not in order"
-    impact = evidence.fact(file, "impact", dict)
-    seen = record.outage.outage_s
-    told = impact.get("outage_s")
-    assert isinstance(told, int | float), (
-        f"{file.name} does not say how long users were away (impact.outage_s)"
-    )
+    accounts.timeline(file, len(STEPS))
+    told, seen = accounts.away_s(file), record.outage.outage_s
     assert abs(told - seen) <= max(1.0, 0.05 * seen), (
         f"{file.name} tells of {told} s away, and the prober saw {seen} s"
     )
-    causes = evidence.fact(file, "root_causes", list)
-    assert causes, f"{file.name} names no cause"
-    for cause in causes:
-        assert not BLAME.match(str(cause)), f"{file.name}: {cause!r} names somebody, and no cause"
-    for name in ("what_helped", "decisions", "runbook_updates"):
-        assert evidence.fact(file, name, list), f"{file.name}: {name} is empty"
-    for account in accounts.values():
-        _actions(account, limits, now)
+    accounts.lessons(file)
+    for account in written.values():
+        accounts.actions(account, limits, now)
 
 
-def _actions(file: SignedFile, limits: Limits, now: datetime) -> None:
-    """Have actions with an owner, a date and a place to follow them, none of them long overdue."""
-    actions = evidence.fact(file, "actions", list)
-    assert actions, f"{file.name} leads to no action"
-    for one in actions:
-        what = str(one.get("what", ""))
-        for key in ("what", "owner", "due", "tracker"):
-            assert one.get(key), f"{file.name}: an action has no {key}: {what}"
-        due = evidence.moment_of(_midnight(str(one["due"])), f"{file.name}: due of {what}")
-        late = (now - due) / timedelta(days=1)
-        assert one.get("done") or late <= limits.postmortem_overdue_max_d, (
-            f"{file.name}: {what} is {late:.0f} days late"
+@pytest.mark.checklist(POSTMORTEM, text="Investigate and document issues")
+def test_every_rollback_has_its_account(
+    rollbacks_facts: RollbacksFacts, evidence_facts: EvidenceFacts, limits: Limits, now: datetime
+) -> None:
+    """Every rollback that the ledger knows has an account by the rules of a drill's, and it says when it was detected.
+
+    A rollback is a release that is back after a newer one, as the runs against this target say that looked at what
+    runs; see `returns` for what is none: a redeploy, two stages that are judged in turn, a drill. A return that was
+    planned is one, too, as a planned drill is: its account says so. Without a ledger nobody remembers rollbacks, and
+    the item is unproven; an empty one knows of none.
+    """
+    written = accounts.by_event(evidence_facts)
+    dues = {
+        one.run: accounts.business_days(datetime.fromisoformat(one.at), limits.postmortem_max_d)
+        for one in rollbacks_facts.found
+    }
+    late = [one for one in rollbacks_facts.found if one.run not in written and now > dues[one.run]]
+    assert not late, (
+        f"release {late[0].release[:12]} was back after {late[0].left[:12]} in run {late[0].run}, and this rollback "
+        f"has no account, which was due {dues[late[0].run]:%Y-%m-%d}"
+    )
+    for one in rollbacks_facts.found:
+        file = written.get(one.run)
+        if file is not None:
+            _tells_of(file, one, dues[one.run], evidence_facts, limits, now)
+    waiting = [one.run for one in rollbacks_facts.found if one.run not in written]
+    if waiting:
+        pending(
+            dues[waiting[0]],
+            f"the rollback seen by run {waiting[0]} has no account; it is due {dues[waiting[0]]:%Y-%m-%d}",
         )
+    if rollbacks_facts.broken:
+        unproven(Reason.UNPARSEABLE, f"the ledger does not hold at {rollbacks_facts.broken}")
 
 
-def _midnight(text: str) -> str:
-    return f"{text}T00:00:00+00:00" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text
-
-
-def _accounts(facts: EvidenceFacts) -> dict[str, SignedFile]:
-    """Return the newest account of each event."""
-    found = [file for file in facts.files if file.item == POSTMORTEM and file.kind == "record"]
-    return {str(file.facts.get("event", "")): file for file in sorted(found, key=lambda one: one.produced_at)}
-
-
-def _business_days(start: datetime, days: float) -> datetime:
-    """Return the end of a number of days of work, Saturdays and Sundays left out."""
-    at = start
-    left = days
-    while left > 0:
-        at += timedelta(days=1)
-        left -= at.weekday() < 5
-    return at
+def _tells_of(
+    file: SignedFile, event: Rollback, due: datetime, facts: EvidenceFacts, limits: Limits, now: datetime
+) -> None:
+    """Judge a rollback's account; whose word it is, only while a drill's would count."""
+    accounts.in_time(file, due)
+    at = datetime.fromisoformat(event.at)
+    if now - at <= timedelta(days=limits.drill_max_age_d + 30):
+        if file.principal not in facts.holders("techlead") or file.signatures[0].status != Status.OK:
+            unproven(Reason.UNSIGNED, f"{file.name} does not count: {'; '.join(file.problems[:3])}")
+        accounts.countersigned(facts, file)
+    begun = accounts.timeline(file, 2)[0]
+    assert begun <= at, f"{file.name}: its timeline begins after the rollback was seen, at {event.at}"
+    detected = evidence.moment(file, "detected_at")
+    assert detected <= at, f"{file.name}: detected_at is after the rollback was seen, at {event.at}"
+    assert accounts.away_s(file) >= 0, f"{file.name}: users cannot be away for less than no time"
+    accounts.lessons(file)
+    accounts.actions(file, limits, now)

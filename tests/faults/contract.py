@@ -16,6 +16,7 @@ from pytest_deploycheck.demo.ether.rpc import Rpc
 from pytest_deploycheck.demo.testnet import address as rehearsed_at
 from pytest_deploycheck.rules.proxies import IMPLEMENTATION_SLOT
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.functional_chain import mine, paused, rpc
 from tests.faults.harness import fault
 from tests.faults.tools import edited
@@ -232,12 +233,8 @@ def small_budget(demo: Deployment) -> Iterator[None]:
 def estimates(demo: Deployment, **changes: Any) -> Iterator[None]:
     """Change the stored estimates."""
     path = demo.world.path("reports", "gas", "estimates.json")
-    before = path.read_text()
-    path.write_text(json.dumps({**json.loads(before), **changes}))
-    try:
+    with tools.json_edited(path, lambda made: made.update(changes)):
         yield
-    finally:
-        path.write_text(before)
 
 
 @fault(GAS, "the estimates are of another build", probes=("gas",), needs=("estimates",))
@@ -261,13 +258,11 @@ def old_estimates(demo: Deployment) -> Iterator[None]:
 def oversized(demo: Deployment) -> Iterator[None]:
     """Build a contract of more than 24 kB."""
     path = demo.world.path("contract", "Token.json")
-    before = path.read_text()
-    made = json.loads(before)
-    path.write_text(json.dumps({**made, "deployedBytecode": made["deployedBytecode"] + "00" * 25_000}))
-    try:
+    larger = "00" * 25_000
+    with tools.json_edited(
+        path, lambda made: made.update(deployedBytecode=made["deployedBytecode"] + larger)
+    ):
         yield
-    finally:
-        path.write_text(before)
 
 
 @contextmanager

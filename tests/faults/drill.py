@@ -13,6 +13,7 @@ from pytest_deploycheck.demo.people import People
 from pytest_deploycheck.demo.records.drill import countersign
 from pytest_deploycheck.verdict import Verdict
 from tests.faults.harness import fault
+from tests.faults.ledgers import rolled_back
 from tests.faults.tools import edited, signed_again, unsaid
 
 DRILL = "operations.maintenance.rollback"
@@ -336,6 +337,14 @@ def no_account(demo: Deployment) -> Iterator[None]:
         yield
     finally:
         path.unlink()
+
+
+@fault(ACCOUNT, "a rollback has no account", probes=("rollbacks",), needs=("people",))
+@contextmanager
+def rollback_without_account(demo: Deployment) -> Iterator[None]:
+    """Let the ledger tell of a rollback of three weeks ago, of which nobody wrote."""
+    with rolled_back(demo, timedelta(days=21)):
+        yield
 
 
 @fault(ACCOUNT, "who led the drill did not sign", probes=LOOK, needs=NEEDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pytest_deploycheck.demo import certs
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.demo.server import certbot
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.harness import fault
 from tests.faults.security import certificate
 from tests.faults.tools import edited
@@ -75,17 +75,10 @@ def obtained(
 @contextmanager
 def unit(demo: Deployment, name: str, **properties: object) -> Iterator[None]:
     """Let systemd say something else of a unit; without properties, that there is none."""
-    path = demo.world.path("server", "units.json")
-    units = json.loads(path.read_text())
-    before = path.read_text()
-    units[name] = {**units[name], **properties}
-    if not properties:
-        del units[name]
-    path.write_text(json.dumps(units))
-    try:
+    with tools.units_edited(
+        demo, lambda units: units[name].update(properties) if properties else units.pop(name)
+    ):
         yield
-    finally:
-        path.write_text(before)
 
 
 @contextmanager

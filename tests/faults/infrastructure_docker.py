@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.demo.docker import engine
+from tests.faults import tools
 from tests.faults.containers import command, deployed
 from tests.faults.harness import fault
 from tests.faults.services import HEALTH, IMAGES, ORDER
@@ -119,15 +119,8 @@ def no_unit(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def unit(demo: Deployment, **changes: str) -> Iterator[None]:
     """Change what systemd says of the engine."""
-    path = demo.world.path("server", "units.json")
-    before = path.read_bytes()
-    units = json.loads(before)
-    units["docker.service"] |= changes
-    path.write_text(json.dumps(units))
-    try:
+    with tools.units_edited(demo, lambda units: units["docker.service"].update(changes)):
         yield
-    finally:
-        path.write_bytes(before)
 
 
 @fault(DOCKER, "a container's log grows for ever", **ENGINE)

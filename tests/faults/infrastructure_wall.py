@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 from pytest_deploycheck.demo import wall
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.harness import fault
 from tests.faults.tools import edited
 
@@ -203,15 +203,8 @@ def marked(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def unit_changed(demo: Deployment, unit: str, **values: str) -> Iterator[None]:
     """Change what systemd says of a unit."""
-    path = demo.world.path("server", "units.json")
-    before = path.read_text()
-    units = json.loads(before)
-    units[unit] |= values
-    path.write_text(json.dumps(units))
-    try:
+    with tools.units_edited(demo, lambda units: units[unit].update(values)):
         yield
-    finally:
-        path.write_text(before)
 
 
 @fault(FIREWALL, "the rules are not loaded at boot", **INSIDE)

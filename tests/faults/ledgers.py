@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +21,16 @@ def path_of(demo: Deployment) -> Path:
     return target.file(target.ledger.path)
 
 
-def green_run(demo: Deployment, *, ago: timedelta = timedelta(), **verdicts: str) -> None:
-    """Enter a run in which everything but the sign-offs passed, with exceptions by item id."""
+def green_run(
+    demo: Deployment, *, ago: timedelta = timedelta(), version: str | None = None, **verdicts: str
+) -> str:
+    """Enter a run in which everything but the sign-offs passed, with exceptions by item id; return its id.
+
+    version: of another release than the target's.
+    """
     target, checklist = load(demo.target), default()
     items = {item.id: "passed" for item in checklist.items if item.phase != "sign_off"} | verdicts
+    released = of_target.release(target).model_dump() | ({} if version is None else {"version": version})
     record = Record(
         tool={"name": "pytest-deploycheck", "version": "made up"},
         run={
@@ -34,10 +42,23 @@ def green_run(demo: Deployment, *, ago: timedelta = timedelta(), **verdicts: str
             "environment": target.target.environment,
             "config_digest": digest(target.model_dump(mode="json")),
         },
-        release=of_target.release(target).model_dump(),
+        release=released,
         checklist={"digest": checklist.digest},
         selection=(),
         decision={"decision": "GO"},
         items=[{"item": item, "verdict": verdict} for item, verdict in items.items()],
     )
-    ledger.append(path_of(demo), record)
+    return ledger.append(path_of(demo), record).run
+
+
+@contextmanager
+def rolled_back(demo: Deployment, ago: timedelta) -> Iterator[str]:
+    """Let a newer release have been there for a day, and this one be back since then; yield the run that saw it."""
+    path = path_of(demo)
+    before = path.read_bytes()
+    green_run(demo, ago=ago + timedelta(days=1), version="9.0.0")
+    run = green_run(demo, ago=ago)
+    try:
+        yield run
+    finally:
+        path.write_bytes(before)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_deploycheck.demo.deployment import Deployment
+from tests.faults import tools
 from tests.faults.harness import fault
 from tests.faults.tools import edited, reloaded, stopped, switched, switches_in
 
@@ -473,17 +472,8 @@ def dsn_empty(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def nobody_told(demo: Deployment) -> Iterator[None]:
     """Turn the project's alert on new issues off."""
-    database = demo.world.path("bugsink", "db.sqlite3")
-
-    def tell(somebody: bool) -> None:
-        with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection, connection:
-            connection.execute("UPDATE projects_project SET alert_on_new_issue = ?", (somebody,))
-
-    tell(False)
-    try:
+    with tools.nobody_told(demo):
         yield
-    finally:
-        tell(True)
 
 
 @fault(UPTIME, "the monitor is paused", probes=("uptime",), needs=("blackbox",), also=(PROMETHEUS,))

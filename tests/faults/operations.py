@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.communication import facts, later, said
 from tests.faults.harness import fault
 from tests.faults.operations_tools import changed, documented, targeted, written
@@ -179,15 +180,10 @@ for name, where, change in (
 @contextmanager
 def timer_off(demo: Deployment) -> Iterator[None]:
     """Stop the timer of updates."""
-    path = demo.world.path("server", "units.json")
-    before = path.read_text()
-    values = json.loads(before)
-    values["apt-daily-upgrade.timer"]["ActiveState"] = "inactive"
-    path.write_text(json.dumps(values))
-    try:
+    with tools.units_edited(
+        demo, lambda units: units["apt-daily-upgrade.timer"].update(ActiveState="inactive")
+    ):
         yield
-    finally:
-        path.write_text(before)
 
 
 @fault(UPDATES, "no update for three weeks", probes=("updates",), needs=("server", *WRITTEN))

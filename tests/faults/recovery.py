@@ -14,6 +14,7 @@ from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.demo.people import People
 from pytest_deploycheck.demo.records.drill import countersign
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.backup import moved
 from tests.faults.harness import fault
 from tests.faults.tools import edited, signed_again, unsaid
@@ -33,20 +34,7 @@ Change = Callable[[dict[str, Any]], object]
 
 def units(change: Change) -> Callable[[Deployment], Any]:
     """Return an injection that changes what systemd would say of the backup's timer."""
-
-    @contextmanager
-    def inject(demo: Deployment) -> Iterator[None]:
-        path = demo.world.path("server", "units.json")
-        before = path.read_text()
-        values = json.loads(before)
-        change(values)
-        path.write_text(json.dumps(values))
-        try:
-            yield
-        finally:
-            path.write_text(before)
-
-    return inject
+    return lambda demo: tools.units_edited(demo, change)
 
 
 def failed(values: dict[str, Any]) -> None:

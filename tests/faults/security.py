@@ -13,6 +13,7 @@ from typing import Any
 from pytest_deploycheck.demo import certs
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.harness import fault
 from tests.faults.tools import edited, reloaded, switched
 
@@ -329,10 +330,7 @@ def _scan(demo: Deployment) -> Path:
 @contextmanager
 def scanned(demo: Deployment, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
     """Change the scan of an image."""
-    path = _scan(demo)
-    report = json.loads(path.read_text())
-    change(report)
-    with edited(path, (path.read_text(), json.dumps(report))):
+    with tools.json_edited(_scan(demo), change):
         yield
 
 
@@ -511,10 +509,12 @@ def unknown_system(demo: Deployment) -> Iterator[None]:
 def web_empty(demo: Deployment) -> Iterator[None]:
     """Have a report of a scan that was stopped at the door."""
     path = demo.world.path("reports", "web", "zap.json")
-    report = json.loads(path.read_text())
-    report["insights"] = []
-    report["site"][0]["alerts"] = []
-    with edited(path, (path.read_text(), json.dumps(report))):
+
+    def emptied(report: dict[str, Any]) -> None:
+        report["insights"] = []
+        report["site"][0]["alerts"] = []
+
+    with tools.json_edited(path, emptied):
         yield
 
 

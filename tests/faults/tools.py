@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,41 @@ def edited(path: Path, *changes: tuple[str, str]) -> Iterator[None]:
         yield
     finally:
         path.write_bytes(before)
+
+
+@contextmanager
+def json_edited(path: Path, change: Callable[[Any], object]) -> Iterator[None]:
+    """Change what a JSON file holds, in place; put the file back afterwards. A change that changes nothing is a bug."""
+    before = path.read_bytes()
+    values = json.loads(before)
+    change(values)
+    assert values != json.loads(before), f"{path.name} is as it was; the fault would break nothing"
+    path.write_text(json.dumps(values))
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def units_edited(demo: Deployment, change: Callable[[Any], object]) -> AbstractContextManager[None]:
+    """Change what systemd says of its units; afterwards it says what it said."""
+    return json_edited(demo.world.path("server", "units.json"), change)
+
+
+@contextmanager
+def nobody_told(demo: Deployment) -> Iterator[None]:
+    """Turn the tracker's alert on new issues off, and on again afterwards."""
+    database = demo.world.path("bugsink", "db.sqlite3")
+
+    def tell(somebody: bool) -> None:
+        with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+            connection.execute("UPDATE projects_project SET alert_on_new_issue = ?", (somebody,))
+
+    tell(False)
+    try:
+        yield
+    finally:
+        tell(True)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 from pytest_deploycheck.demo import triggers
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.alerting import ALERTING, routes
 from tests.faults.harness import fault
 from tests.faults.monitoring import RULES, until
@@ -177,20 +178,7 @@ def unpaged(demo: Deployment) -> Iterator[None]:
 
 def scan(change: Callable[[dict[str, Any]], object]) -> Injection:
     """Return an injection that changes the report about nginx's image."""
-
-    @contextmanager
-    def inject(demo: Deployment) -> Iterator[None]:
-        path = demo.world.path("reports", "images", "nginx.json")
-        before = path.read_text()
-        values = json.loads(before)
-        change(values)
-        path.write_text(json.dumps(values))
-        try:
-            yield
-        finally:
-            path.write_text(before)
-
-    return inject
+    return lambda demo: tools.json_edited(demo.world.path("reports", "images", "nginx.json"), change)
 
 
 def critical(report: dict[str, Any]) -> None:
@@ -220,19 +208,10 @@ for name, changed in (
 
 def issue(title: str, *labels: str) -> Injection:
     """Return an injection of an open issue in the team's tracker."""
-
-    @contextmanager
-    def inject(demo: Deployment) -> Iterator[None]:
-        path = demo.world.path("issues", "issues.json")
-        before = path.read_text()
-        entry = {"title": title, "state": "open", "labels": list(labels)}
-        path.write_text(json.dumps([*json.loads(before), entry]))
-        try:
-            yield
-        finally:
-            path.write_text(before)
-
-    return inject
+    entry = {"title": title, "state": "open", "labels": list(labels)}
+    return lambda demo: tools.json_edited(
+        demo.world.path("issues", "issues.json"), lambda issues: issues.append(entry)
+    )
 
 
 fault(VULN, "somebody reported a hole", probes=("known_holes",), needs=NEEDS)(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 import time
 import urllib.request
 import uuid
@@ -16,6 +14,7 @@ from typing import Any
 from pytest_deploycheck.demo import bugsink, standins
 from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.verdict import Verdict
+from tests.faults import tools
 from tests.faults.functional import answered
 from tests.faults.harness import fault
 from tests.faults.monitoring import until
@@ -103,17 +102,8 @@ def unknown_users(demo: Deployment) -> Iterator[None]:
 @contextmanager
 def untold(demo: Deployment) -> Iterator[None]:
     """Turn the project's alert on new issues off."""
-    database = demo.world.path("bugsink", "db.sqlite3")
-
-    def tell(somebody: bool) -> None:
-        with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection, connection:
-            connection.execute("UPDATE projects_project SET alert_on_new_issue = ?", (somebody,))
-
-    tell(False)
-    try:
+    with tools.nobody_told(demo):
         yield
-    finally:
-        tell(True)
 
 
 fault(BUGS, "a bug of the highest priority is open", probes=("user_issues",), needs=TRACKED)(

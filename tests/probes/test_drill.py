@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_deploycheck.claims.accounts import business_days
 from pytest_deploycheck.drill.journal import SUFFIX, Journal
 from pytest_deploycheck.drill.outage import Sample, measured
 from pytest_deploycheck.drill.record import DrillRecord, NotARecord, parse
@@ -165,13 +166,6 @@ def test_a_key_is_set_in_its_section() -> None:
 
 def test_an_account_is_due_after_days_of_work() -> None:
     """Saturdays and Sundays are no days of work."""
-    from tests.faults.harness import checks
-
-    business_days = next(
-        check.function.__globals__["_business_days"]
-        for check in checks()
-        if "rollback.procedure.postmortem" in check.items
-    )
     friday = datetime(2026, 11, 20, 12, tzinfo=UTC)
     assert business_days(friday, 5) == friday + timedelta(days=7)
     assert business_days(friday, 1) == friday + timedelta(days=3)
