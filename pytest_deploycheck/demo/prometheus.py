@@ -166,7 +166,10 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
     the target file.
     """
     watch: dict[str, object] = {
-        "queries": {"log_errors": 'sum(rate(shipper_lines_total{level="error"}[$step]))'},
+        "queries": {
+            "log_errors": 'sum(rate(shipper_lines_total{level="error"}[$step]))',
+            "log_volume": "sum(rate(shipper_lines_total[$step]))",
+        },
     }
     if not world.lived:
         return {"watch": watch, "limits": dict(_JUST_BEGUN)}

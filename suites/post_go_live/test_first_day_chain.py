@@ -12,6 +12,7 @@ from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.window import WindowFacts
 from pytest_deploycheck.probes.window_runs import WindowRunsFacts
 from pytest_deploycheck.probes.window_transactions import WindowTransactionsFacts
+from pytest_deploycheck.rules.extras import CHAIN_EXTRAS, value_of
 from pytest_deploycheck.verdict import Reason
 from pytest_deploycheck.windows import at, kept, measured, opened
 
@@ -132,3 +133,26 @@ def test_chain_money(
         assert days >= limits.window_signer_days_min, (
             f"the signer's balance lasts for {days:.1f} days at this rate"
         )
+
+
+@pytest.mark.checklist(CHAIN, text="Check blockchain integration stability")
+def test_chain_extras(
+    window_facts: WindowFacts, window_runs_facts: WindowRunsFacts, limits: Limits, now: datetime
+) -> None:
+    """Reorganisations, failovers, dropped transactions and the distance to another node stay within their limits.
+
+    Each is judged where `watch.queries` asks for it, and must then have an answer; `not_asked` names the others.
+    """
+    day = opened(window_facts, now)
+    if final := kept(window_runs_facts, CHAIN, day):
+        assert final.final == "passed", (
+            f"run {final.final_run} found it {final.final} after its window had closed"
+        )
+        return
+    for extra in CHAIN_EXTRAS:
+        if not day.expression(extra.name):
+            assert not day.points(extra.name), f"{extra.name} was not asked for"
+            continue
+        whole = measured(day, extra.of) if extra.of else ()
+        value, most = value_of(extra, measured(day, extra.name), whole), getattr(limits, extra.limit)
+        assert value <= most, f"{extra.name}: {value:.4g} {extra.says} since {day.start}"
