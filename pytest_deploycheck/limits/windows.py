@@ -40,6 +40,10 @@ class WindowLimits(Numbers):
     window_transactions_slot_s: float = limit(
         3600, "s", "own: a scheduled run each hour looks at transactions"
     )
+    window_refunds_max: float = limit(
+        0.02, "ratio", "own: of purchases and redemptions that ended, of each kind"
+    )
+    window_queue_lag_max_s: float = limit(1800, "s", "own: as for pending orders; the oldest that waits")
     window_rpc_error_ratio_max: float = limit(
         0.01, "ratio", "own: failed calls to the node per request served"
     )

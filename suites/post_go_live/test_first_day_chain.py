@@ -30,7 +30,8 @@ def test_transactions(
 ) -> None:
     """Users bought and redeemed since go-live, nearly all of it was settled, and the chain has it as the rows say.
 
-    Nobody's money moved is no success: without a single purchase and redemption nothing is proven.
+    Nobody's money moved is no success: without a single purchase and redemption nothing is proven. Refunds and queues
+    are judged where `watch.refund_queries` and `watch.queue_queries` list them.
     """
     facts = window_transactions_facts
     opens, closes = datetime.fromisoformat(facts.go_live_at), datetime.fromisoformat(facts.closes)
@@ -66,6 +67,16 @@ def test_transactions(
         f"row: {', '.join(facts.uncredited[:3])}"
     )
     assert facts.signups is None or facts.signups > 0, f"nobody signed up since {facts.go_live_at}"
+    ended = sum(order.ended for order in facts.orders)
+    for refund in facts.refunds:
+        few = refund.count < limits.window_transactions_min_failed
+        assert few or refund.count <= limits.window_refunds_max * ended, (
+            f"{refund.count} {refund.name} for {ended} orders since {facts.go_live_at}"
+        )
+    for queue in facts.queues:
+        assert queue.oldest_s <= limits.window_queue_lag_max_s, (
+            f"{queue.waiting} wait in {queue.name}, the oldest for {queue.oldest_s:.0f} s"
+        )
     if runs.missed:
         assert runs.share >= limits.window_runs_min, (
             f"{runs.missed} of {runs.due} scheduled runs are not in the ledger; nobody looked at "

@@ -16,6 +16,7 @@ from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.probes.window import DAY_STEP_S, JobCoverage, Sli, Window, WindowFacts
 from pytest_deploycheck.probes.window_issues import NewIssue, WindowIssuesFacts
 from pytest_deploycheck.probes.window_peaks import Peak
+from pytest_deploycheck.probes.window_queues import Queue, Refunds
 from pytest_deploycheck.probes.window_runs import DAY_ITEMS, FIRST_DAY, TRENDS, Watched, WindowRunsFacts
 from pytest_deploycheck.probes.window_transactions import Orders, WindowTransactionsFacts
 from pytest_deploycheck.verdict import Reason
@@ -401,6 +402,11 @@ def test_transactions() -> None:
             judge_orders(orders(**bad))
     with pytest.raises(AssertionError, match="no row"):
         judge_orders(replace(orders(), uncredited=("0xab",)))
+    judge_orders(replace(orders(), refunds=(Refunds("refunds", 4, ()),), queues=(Queue("hooks", 9, 1700.0),)))
+    with pytest.raises(AssertionError, match="5 refunds for 202 orders"):
+        judge_orders(replace(orders(), refunds=(Refunds("refunds", 5, ()),)))
+    with pytest.raises(AssertionError, match="9 wait in hooks"):
+        judge_orders(replace(orders(), queues=(Queue("hooks", 9, 1900.0),)))
     with pytest.raises(AssertionError, match="signed up"):
         judge_orders(replace(orders(), signups=0))
 
