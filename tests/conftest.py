@@ -66,7 +66,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Return the part of a deployment that says how it has been since it went live, eight days ago."""
     folder, parts = (
         tmp_path_factory.mktemp("lived", numbered=True),
-        ("prometheus", "people", "standins", "reviews", "recovery", "server"),
+        ("prometheus", "people", "standins", "reviews", "recovery", "server", "bugsink"),
     )
     with Deployment.only(folder, *parts, lived=timedelta(days=8)) as deployment:
         yield deployment

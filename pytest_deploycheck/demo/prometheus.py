@@ -166,8 +166,16 @@ def target_sections(world: World) -> dict[str, dict[str, object]]:
     the target file.
     """
     watch: dict[str, object] = {
-        "queries": {"log_errors": 'sum(rate(shipper_lines_total{level="error"}[$step]))'},
+        "queries": {
+            "log_errors": 'sum(rate(shipper_lines_total{level="error"}[$step]))',
+            "log_volume": "sum(rate(shipper_lines_total[$step]))",
+        },
     }
+    pending = " UNION ALL ".join(
+        f"SELECT created_at FROM {table} WHERE status = 'pending'"  # noqa: S608 - our own tables
+        for table in ("purchases", "redemptions")
+    )
+    watch["queue_queries"] = {"orders": pending}
     if not world.lived:
         return {"watch": watch, "limits": dict(_JUST_BEGUN)}
     days = world.lived.total_seconds() / 86_400

@@ -27,6 +27,9 @@ class WindowLimits(Numbers):
     window_false_alarm_max: float = limit(
         0.01, "ratio", "own: chance that a healthy window is called a spike or a regression"
     )
+    errors_triage_h: float = limit(
+        4, "h", "own: until a new group of errors is assigned, resolved or ignored"
+    )
     window_silence_requests: float = limit(
         20,
         "requests",
@@ -37,14 +40,27 @@ class WindowLimits(Numbers):
     window_transactions_slot_s: float = limit(
         3600, "s", "own: a scheduled run each hour looks at transactions"
     )
+    window_refunds_max: float = limit(
+        0.02, "ratio", "own: of purchases and redemptions that ended, of each kind"
+    )
+    window_queue_lag_max_s: float = limit(1800, "s", "own: as for pending orders; the oldest that waits")
     window_rpc_error_ratio_max: float = limit(
         0.01, "ratio", "own: failed calls to the node per request served"
     )
     window_head_age_max_s: float = limit(120, "s", "own: ten blocks of twelve seconds")
     window_lag_p99_blocks: float = limit(10, "blocks", "own: of the indexer behind the head")
     window_reverted_max: float = limit(0.02, "ratio", "own: of the transactions sent")
+    window_reorg_depth_max: float = limit(
+        3, "blocks", "own: taken back at once; those that are waited for before something is settled"
+    )
+    window_reference_blocks_max: float = limit(5, "blocks", "own: as nodes of two providers may differ")
+    window_failovers_max: float = limit(3, "events", "own: changes to another node in a day")
+    window_dropped_max: float = limit(0.02, "ratio", "own: of the transactions sent")
     window_signer_days_min: float = limit(
         7, "days", "own: for which the signer's balance lasts at the day's rate"
+    )
+    window_log_growth_max: float = limit(
+        3.0, "times", "own: of the busiest hour of the week before, or else of the first hour"
     )
     window_cpu_max: float = limit(0.8, "ratio", "own: p95 of a host's processors over the day")
     window_memory_max: float = limit(0.85, "ratio", "own: peak of a host's, and of a container's limit")

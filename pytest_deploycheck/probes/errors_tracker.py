@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pytest_deploycheck.observe import CannotLook
 from pytest_deploycheck.verdict import Reason
@@ -118,6 +119,37 @@ class Tracker:
             ]:
                 answer = self._get(f"{self._base}/events/{row['id']}/")
                 yield event_of(answer.json() if answer.status == 200 else row)
+
+    def issues(self, cursor: str = "") -> tuple[list[dict[str, Any]], str]:
+        """Return a page of issues of whatever state, those with the newest events first, and the next page's cursor.
+
+        The cursor is empty at the end. Sentry and GlitchTip name it in the header Link, Bugsink in the address `next`.
+        Whatever is no list of issues is refused as unparseable: it is not the same as none.
+        """
+        query = {"query": "", "statsPeriod": ""}
+        if self._bugsink:
+            query = {"project": self._name, "sort": "last_seen", "order": "desc"}
+        answer = self._get(f"{self._base}/issues/", **query, **({"cursor": cursor} if cursor else {}))
+        body = answer.json() if answer.status == 200 else None
+        rows = body.get("results") if isinstance(body, dict) else body
+        if not isinstance(rows, list):
+            raise CannotLook(Reason.UNPARSEABLE, f"{self._http.shown} answers {answer.status} without issues")
+        if isinstance(body, dict):
+            after = parse_qs(urlsplit(str(body.get("next") or "")).query).get("cursor", [""])[0]
+        else:
+            link = answer.header("Link") or ""
+            found = re.search(r'rel="next"; results="true"; cursor="([^"]+)"', link)
+            after = found.group(1) if found else ""
+        return [row for row in rows if isinstance(row, dict)], after
+
+    def level(self, issue: str) -> str:
+        """Return the level of the newest event of an issue of Bugsink; empty where there is none to read."""
+        for row in self._rows(f"{self._base}/events/", issue=issue, order="desc")[:1]:
+            answer = self._get(f"{self._base}/events/{row['id']}/")
+            found = answer.json() if answer.status == 200 else {}
+            data = found.get("data") if isinstance(found, dict) else None
+            return str(data.get("level") or "") if isinstance(data, dict) else ""
+        return ""
 
     def event(self, event_id: str) -> Event | None:
         """Return an event by the id it was sent with, or None; ids may come back with dashes."""

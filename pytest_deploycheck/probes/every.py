@@ -120,6 +120,7 @@ from pytest_deploycheck.probes.user_issues import user_issues
 from pytest_deploycheck.probes.wallet import wallet
 from pytest_deploycheck.probes.week_sheets import week_sheets
 from pytest_deploycheck.probes.window import window
+from pytest_deploycheck.probes.window_issues import window_issues
 from pytest_deploycheck.probes.window_runs import window_runs
 from pytest_deploycheck.probes.window_transactions import window_transactions
 
@@ -220,6 +221,7 @@ PROBES: tuple[Probe, ...] = (
     testnet,
     gas,
     window,
+    window_issues,
     window_runs,
     window_transactions,
     rollback_plan,

@@ -109,8 +109,8 @@ class _Issues(Tracker):
         )
         rows = self._rows(f"{self._base}/issues/", **query)
         for row in rows[:ISSUES_MAX]:
-            last = _moment(row.get("last_seen") or row.get("lastSeen"))
-            if last is None or last < start or _is_ours(row, ours):
+            last = moment(row.get("last_seen") or row.get("lastSeen"))
+            if last is None or last < start or is_ours(row, ours):
                 continue
             # One that is resolved comes back as unresolved with its next event; one that is muted still hurts.
             if row.get("is_resolved") is True or row.get("status") == "resolved":
@@ -119,8 +119,8 @@ class _Issues(Tracker):
 
     def _of_bugsink(self, row: Mapping[str, Any], start: datetime, limit: int) -> UserIssue:
         events = self._rows(f"{self._base}/events/", issue=str(row["id"]), order="desc")
-        recent = [one for one in events if (at := _moment(one.get("ingested_at"))) and at >= start]
-        first = _moment(row.get("first_seen"))
+        recent = [one for one in events if (at := moment(one.get("ingested_at"))) and at >= start]
+        first = moment(row.get("first_seen"))
         new = first is not None and first >= start
         total = max(len(recent), int(row.get("digested_event_count") or 0)) if new else len(recent)
         users: int | None = None
@@ -141,7 +141,7 @@ class _Issues(Tracker):
 
 
 def _of_sentry(row: Mapping[str, Any], start: datetime) -> UserIssue:
-    first = _moment(row.get("firstSeen"))
+    first = moment(row.get("firstSeen"))
     users = row.get("userCount")
     return UserIssue(
         title=str(row.get("title") or row.get("culprit") or row.get("id"))[:120],
@@ -154,7 +154,8 @@ def _of_sentry(row: Mapping[str, Any], start: datetime) -> UserIssue:
     )
 
 
-def _is_ours(row: Mapping[str, Any], ours: tuple[str, ...]) -> bool:
+def is_ours(row: Mapping[str, Any], ours: tuple[str, ...]) -> bool:
+    """Return whether an issue is of our own test errors."""
     metadata = row.get("metadata") if isinstance(row.get("metadata"), Mapping) else {}
     assert isinstance(metadata, Mapping)
     texts = [row.get(name) for name in ("transaction", "culprit", "title", "calculated_value")]
@@ -174,7 +175,8 @@ def _user(event: Mapping[str, Any]) -> str:
     return ""
 
 
-def _moment(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
+    """Return a tracker's time; None where it is none, or names no zone."""
     try:
         found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
     except ValueError:

@@ -102,7 +102,8 @@ class Window:
 class WindowFacts:
     """The first day and week from `go_live_at` on, and the week before; None while no step of one has passed.
 
-    must_measure: kinds of peaks that there must be.  peaks: of the first day so far.  response_time, error_ratio: the first day as plots.
+    must_measure: kinds of peaks that there must be.  peaks: of the first day so far.  not_asked: numbers of the day that
+    no query asks for, which nothing is said of.   response_time, error_ratio: the first day as plots.
     """
 
     go_live_at: str
@@ -113,6 +114,7 @@ class WindowFacts:
     peaks: tuple[Peak, ...]
     response_time: Series | None
     error_ratio: Series | None
+    not_asked: tuple[str, ...] = ()
 
     @property
     def go_live(self) -> datetime:
@@ -152,6 +154,7 @@ def window(target: Target, connect: Connections) -> WindowFacts:
             "ratio",
             limits.window_error_ratio_max,
         ),
+        not_asked=tuple(one.name for one in day.slis if not one.expression) if day is not None else (),
     )
 
 

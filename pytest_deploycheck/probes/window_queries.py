@@ -5,6 +5,9 @@ errors       of these, answered with a server error; 0 only where the requests s
 p95          their 95th percentile in seconds
 outside      share of looks from outside that succeeded
 log_errors   lines of level error a second; no usual expression, since agents count them in their own ways
+log_volume   bytes or lines of all logs a second; no usual expression
+reorg_depth, failovers, dropped, reference_lag   blocks that were taken back, changes to another node, and transactions that
+             were dropped or replaced, of a step; greatest distance to another node's head, in blocks: no usual expression
 rpc_errors   calls to the node without a usable answer, a second
 head_age     greatest age of the newest block, in seconds: a mean hides a stall
 lag          greatest number of blocks that the indexer was behind
@@ -28,9 +31,10 @@ if TYPE_CHECKING:
 DAY = (
     *("requests", "errors", "p95", "outside", "log_errors"),
     *("rpc_errors", "head_age", "lag", "sent", "failed", "signer"),
+    *("log_volume", "reorg_depth", "reference_lag", "failovers", "dropped"),
 )
 """Measured over the first day, in steps of five minutes."""
-BEFORE = ("requests", "errors", "p95", "log_errors")
+BEFORE = ("requests", "errors", "p95", "log_errors", "log_volume")
 """Measured over the week before, in steps of an hour."""
 WEEK = (*BEFORE, "cpu", "memory", "disk")
 """Measured over the first week, in steps of an hour."""

@@ -98,9 +98,22 @@ def window_runs(target: Target, connect: Connections) -> WindowRunsFacts:
     config = digest(target.model_dump(mode="json"))
     start, now, limits = target.release.go_live_at, connect.now(), target.limits
     found = []
+    # A group of errors of the last hour may still be taken up in time after the day has closed.
+    late = timedelta(hours=limits.errors_triage_h) if target.errors is not None else timedelta()
     for name in DAY_ITEMS:
         slot = limits.window_transactions_slot_s if name == "transactions" else limits.window_slot_s
-        found.append(watched(mine, FIRST_DAY + name, start, start + DAY, now, slot, config))
+        found.append(
+            watched(
+                mine,
+                FIRST_DAY + name,
+                start,
+                start + DAY,
+                now,
+                slot,
+                config,
+                late if name == "errors" else timedelta(),
+            )
+        )
     closes = start + timedelta(days=limits.trends_closes_d)
     found.append(watched(mine, TRENDS, start, closes, now, DAY.total_seconds(), config))
     opens = start + timedelta(days=limits.trends_opens_d)
@@ -120,8 +133,9 @@ def watched(
     now: datetime,
     slot_s: float,
     config: str,
+    grace: timedelta = timedelta(),
 ) -> Watched:
-    """Return who looked at an item between a start and now, or the end of its window."""
+    """Return who looked at an item between a start and now, or the end of its window; final `grace` after that."""
     looked = [
         entry for entry in entries if entry.items.get(item, "not_run") != "not_run" and entry.at >= start
     ]
@@ -134,7 +148,7 @@ def watched(
         missed += max(0, round(gap / slot_s) - 1)
         if gap > longest:
             longest, begun = gap, before
-    after_close = next((e for e in looked if e.at >= closes and e.items[item] in FINAL), None)
+    after_close = next((e for e in looked if e.at >= closes + grace and e.items[item] in FINAL), None)
     return Watched(
         item=item,
         runs=len(inside),

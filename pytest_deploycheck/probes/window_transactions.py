@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_deploycheck.observe import CannotLook, probe
 from pytest_deploycheck.probes.books import DONE, PENDING, problem_of, query_of
 from pytest_deploycheck.probes.books_chain import transaction_of, uncredited
+from pytest_deploycheck.probes.window_queues import Queue, Refunds, queues, refunds
 from pytest_deploycheck.verdict import Reason
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class WindowTransactionsFacts:
 
     signups: new users meanwhile, None where `watch.signups_query` is not given.  events: purchases and redemptions
     of the product's wallets that the contract logged in blocks first_block to last_block, which are the newest of the
-    window; None when that cannot be known.  uncredited: transactions of those without a row.
+    window; None when that cannot be known.  refunds, queues: by the queries of `[watch]`, where there are any.   uncredited: transactions of those without a row.
     """
 
     go_live_at: str
@@ -60,6 +61,8 @@ class WindowTransactionsFacts:
     uncredited: tuple[str, ...]
     first_block: int
     last_block: int
+    refunds: tuple[Refunds, ...] = ()
+    queues: tuple[Queue, ...] = ()
 
 
 @probe(
@@ -93,6 +96,8 @@ def window_transactions(target: Target, connect: Connections) -> WindowTransacti
         uncredited=lost,
         first_block=first,
         last_block=last,
+        refunds=refunds(sql, target.watch.refund_queries, start, end),
+        queues=queues(sql, target.watch.queue_queries, end, now),
     )
 
 

@@ -10,7 +10,8 @@ class WatchSection(Section):
 
     The metrics are names or selectors of series in Prometheus.  `queries`: PromQL by the name of what it
     measures (see probes/window_queries.py), instead of the usual one over these metrics; `$step` in it is the
-    width of a step.  `signups_query`: a SELECT of `created_at`, a row for each new user.  `resources`: what must be measured
+    width of a step.  `signups_query`: a SELECT of `created_at`, a row for each new user.  `refund_queries`: a SELECT of `created_at` by the
+    name of what it lists: refunds, disputes.  `queue_queries`: the same of what still waits: webhooks, payouts.  `resources`: what must be measured
     to say something of them (see probes/window_peaks.py); restarts are of containers.
     """
 
@@ -21,4 +22,6 @@ class WatchSection(Section):
     signer_metric: str = "chain_signer_balance_wei"
     queries: dict[str, str] = {}
     signups_query: str = ""
+    refund_queries: dict[str, str] = {}
+    queue_queries: dict[str, str] = {}
     resources: list[str] = ["cpu", "memory", "disk", "restarts"]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_deploycheck.check import unproven
+from pytest_deploycheck.check import provisional, unproven
 from pytest_deploycheck.rules.baseline import silence_s, spikes
 from pytest_deploycheck.verdict import Reason
 from pytest_deploycheck.windows import at, kept, measured, opened
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pytest_deploycheck.limits import Limits
     from pytest_deploycheck.probes.window import WindowFacts
+    from pytest_deploycheck.probes.window_issues import WindowIssuesFacts
     from pytest_deploycheck.probes.window_runs import WindowRunsFacts
 
 PERFORMANCE = "post_go_live.first_day.performance"
@@ -163,3 +163,39 @@ def test_error_lines(
     assert lines.get(worst, 0.0) <= most, (
         f"{lines[worst]:.0f} lines of level error within {day.step_s:.0f} s until {at(day, worst)}"
     )
+
+
+@pytest.mark.checklist(ERRORS, text="Watch for any error spikes")
+def test_new_issues(
+    window_facts: WindowFacts,
+    window_runs_facts: WindowRunsFacts,
+    window_issues_facts: WindowIssuesFacts,
+    limits: Limits,
+    now: datetime,
+) -> None:
+    """Each new group of errors of the day was assigned, resolved or ignored within hours.
+
+    Judged where `[errors]` names a tracker, which must then be readable; the other tests of this item do not need it.
+    """
+    day = opened(window_facts, now)
+    if final := kept(window_runs_facts, ERRORS, day):
+        assert final.final == "passed", (
+            f"run {final.final_run} found it {final.final} after its window had closed"
+        )
+        return
+    facts, most = window_issues_facts, timedelta(hours=limits.errors_triage_h)
+    late = [
+        one
+        for one in facts.issues
+        if one.is_error and not one.triaged and now - datetime.fromisoformat(one.first_seen) > most
+    ]
+    assert not late, (
+        f"{len(late)} new groups of errors that nobody took up within {limits.errors_triage_h:g} h: "
+        f"{late[0].title!r}, first seen {late[0].first_seen}"
+    )
+    if facts.tracker:
+        assert facts.project_found, "the error tracker does not have the project"
+        if facts.unread:
+            unproven(Reason.NO_EVIDENCE, f"more than the {facts.examined} issues that were read")
+        if now < datetime.fromisoformat(facts.closes) + most:
+            provisional(datetime.fromisoformat(facts.closes) + most)

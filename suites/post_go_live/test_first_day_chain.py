@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_deploycheck.check import pending, provisional, unproven
+from pytest_deploycheck.rules.extras import CHAIN_EXTRAS, value_of
 from pytest_deploycheck.verdict import Reason
 from pytest_deploycheck.windows import at, kept, measured, opened
 
@@ -32,7 +33,8 @@ def test_transactions(
 ) -> None:
     """Users bought and redeemed since go-live, nearly all of it was settled, and the chain has it as the rows say.
 
-    Nobody's money moved is no success: without a single purchase and redemption nothing is proven.
+    Nobody's money moved is no success: without a single purchase and redemption nothing is proven. Refunds and queues
+    are judged where `watch.refund_queries` and `watch.queue_queries` list them.
     """
     facts = window_transactions_facts
     opens, closes = datetime.fromisoformat(facts.go_live_at), datetime.fromisoformat(facts.closes)
@@ -68,6 +70,16 @@ def test_transactions(
         f"row: {', '.join(facts.uncredited[:3])}"
     )
     assert facts.signups is None or facts.signups > 0, f"nobody signed up since {facts.go_live_at}"
+    ended = sum(order.ended for order in facts.orders)
+    for refund in facts.refunds:
+        few = refund.count < limits.window_transactions_min_failed
+        assert few or refund.count <= limits.window_refunds_max * ended, (
+            f"{refund.count} {refund.name} for {ended} orders since {facts.go_live_at}"
+        )
+    for queue in facts.queues:
+        assert queue.oldest_s <= limits.window_queue_lag_max_s, (
+            f"{queue.waiting} wait in {queue.name}, the oldest for {queue.oldest_s:.0f} s"
+        )
     if runs.missed:
         assert runs.share >= limits.window_runs_min, (
             f"{runs.missed} of {runs.due} scheduled runs are not in the ledger; nobody looked at "
@@ -135,3 +147,26 @@ def test_chain_money(
         assert days >= limits.window_signer_days_min, (
             f"the signer's balance lasts for {days:.1f} days at this rate"
         )
+
+
+@pytest.mark.checklist(CHAIN, text="Check blockchain integration stability")
+def test_chain_extras(
+    window_facts: WindowFacts, window_runs_facts: WindowRunsFacts, limits: Limits, now: datetime
+) -> None:
+    """Reorganisations, failovers, dropped transactions and the distance to another node stay within their limits.
+
+    Each is judged where `watch.queries` asks for it, and must then have an answer; `not_asked` names the others.
+    """
+    day = opened(window_facts, now)
+    if final := kept(window_runs_facts, CHAIN, day):
+        assert final.final == "passed", (
+            f"run {final.final_run} found it {final.final} after its window had closed"
+        )
+        return
+    for extra in CHAIN_EXTRAS:
+        if not day.expression(extra.name):
+            assert not day.points(extra.name), f"{extra.name} was not asked for"
+            continue
+        whole = measured(day, extra.of) if extra.of else ()
+        value, most = value_of(extra, measured(day, extra.name), whole), getattr(limits, extra.limit)
+        assert value <= most, f"{extra.name}: {value:.4g} {extra.says} since {day.start}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_deploycheck.check import unproven
+from pytest_deploycheck.check import pending, unproven
+from pytest_deploycheck.rules.extras import growth
 from pytest_deploycheck.verdict import Reason
-from pytest_deploycheck.windows import kept, opened
+from pytest_deploycheck.windows import kept, measured, opened
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pytest_deploycheck.limits import Limits
     from pytest_deploycheck.probes.window import WindowFacts
     from pytest_deploycheck.probes.window_runs import WindowRunsFacts
@@ -66,3 +66,30 @@ def test_resources(
             assert peak.value >= limits.window_disk_days_min, f"{peak.who} is full in {peak.value:.1f} days"
         elif peak.what in counts:
             assert peak.value < counts[peak.what] + 1, f"{peak.value:.0f} {peak.what} of {peak.who}"
+
+
+@pytest.mark.checklist(RESOURCES, text="Monitor resource usage")
+def test_log_growth(
+    window_facts: WindowFacts, window_runs_facts: WindowRunsFacts, limits: Limits, now: datetime
+) -> None:
+    """The logs do not grow several times as fast as before.
+
+    Judged where `watch.queries.log_volume` counts their bytes or lines, which must then have an answer.
+    """
+    day = opened(window_facts, now)
+    if final := kept(window_runs_facts, RESOURCES, day):
+        assert final.final == "passed", (
+            f"run {final.final_run} found it {final.final} after its window had closed"
+        )
+        return
+    if not day.expression("log_volume"):
+        assert not day.points("log_volume"), "log_volume was not asked for"
+        return
+    before = window_facts.before.points("log_volume") if window_facts.before else ()
+    points = measured(day, "log_volume")
+    factor = growth(points, day.step_s, before)
+    if factor is None:
+        if day.span_s < 3600:
+            pending(datetime.fromisoformat(day.start) + timedelta(hours=1), "an hour of logs is not over")
+        unproven(Reason.NO_EVIDENCE, f"nothing to compare the logs since {day.start} with: none were counted")
+    assert factor <= limits.window_log_growth_max, f"{factor:.1f} times as many logs in an hour as was usual"

@@ -169,6 +169,21 @@ for item, name, change, also, becomes in (
         None,
     ),
     (RESOURCES, "no inodes left", lambda made: made.put("node_filesystem_files_free", NOON, 25, 1e5), (), None),
+    (RESOURCES, "descriptors run out", lambda made: made.put("node_filefd_allocated", NOON, NOON + 1, 9e5), (), None),
+    (
+        RESOURCES,
+        "a network card that errs",
+        lambda made: made.put("node_network_receive_errs_total", NOON, NOON + 1, 10.0),
+        (),
+        None,
+    ),
+    (
+        RESOURCES,
+        "logs grow five times as fast",
+        lambda made: made.scale("shipper_lines_total", NOON, NOON + 2, 5.0, level="info"),
+        (),
+        None,
+    ),
     (RESOURCES, "keys were evicted", lambda made: made.put("redis_evicted_keys_total", NOON, NOON + 1, 5.0), (), None),
     (
         RESOURCES,

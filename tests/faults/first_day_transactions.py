@@ -11,6 +11,7 @@ from pytest_deploycheck.verdict import Verdict
 from tests.faults.functional import bug, execute
 from tests.faults.functional_chain import changed, newest
 from tests.faults.harness import fault
+from tests.faults.tools import edited
 
 ITEM = "post_go_live.first_day.transactions"
 LOOK = ("window_transactions",)
@@ -71,6 +72,37 @@ def hangs(demo: Deployment) -> Iterator[None]:
         ):
             execute(demo, "SELECT pg_sleep(2.1)")
             yield
+
+
+@fault(ITEM, "work waits in a queue", probes=LOOK, needs=NEEDS, limits={"window_queue_lag_max_s": 2})
+@contextmanager
+def waits(demo: Deployment) -> Iterator[None]:
+    """Let an order wait, since nobody looks at what became of it."""
+    with bug(demo, queue_stuck=True):
+        time.sleep(0.6)
+        with changed(
+            demo, "purchases", "status = 'pending'", "status = 'confirmed'", newest(demo, "purchases")
+        ):
+            execute(demo, "SELECT pg_sleep(2.1)")
+            yield
+
+
+@fault(ITEM, "many are disputed", probes=LOOK, needs=NEEDS)
+@contextmanager
+def disputed(demo: Deployment) -> Iterator[None]:
+    """Keep disputes, a tenth as many as purchases, and list them in the target file."""
+    execute(
+        demo,
+        "CREATE TABLE fault_disputes AS SELECT now() AS created_at FROM generate_series(1, "
+        "(SELECT greatest(3, count(*) / 5) FROM purchases))",
+    )
+    try:
+        execute(demo, "GRANT SELECT ON fault_disputes TO deploycheck")
+        listed = 'refund_queries = { disputes = "SELECT created_at FROM fault_disputes" }'
+        with edited(demo.target, ("[watch]\n", f"[watch]\n{listed}\n")):
+            yield
+    finally:
+        execute(demo, "DROP TABLE fault_disputes")
 
 
 @fault(ITEM, "one in twelve fails", probes=LOOK, needs=NEEDS)

@@ -14,6 +14,7 @@ from pytest_deploycheck.demo.deployment import Deployment
 from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.probes import registry
 from pytest_deploycheck.probes.window import WindowFacts, _longest_gap
+from pytest_deploycheck.rules.extras import CHAIN_EXTRAS, value_of
 from pytest_deploycheck.run import Run
 from pytest_deploycheck.target import load
 
@@ -146,6 +147,41 @@ def test_queries_that_are_refused_are_missing_numbers(old: Deployment) -> None:
     assert (day.points("p95"), day.points("lag")) == ((), ())
     assert len(day.points("log_errors")) == len(day.points("requests")) == 36
     assert day.expression("p95") == "max("
+
+
+def test_numbers_that_only_a_query_knows(old: Deployment) -> None:
+    """Reorganisations and the like are read where they are asked for; what is not asked for is named."""
+    made = past.made_up(old.world, datetime.now(UTC))
+    labels = (("instance", "node"), ("job", "chain"))
+    counted = {"reorged_blocks_total": 5.0, "failovers_total": 1.0, "dropped_total": 2.0}
+    for name, count in counted.items():
+        made.counters[name, labels] = [0.0] * len(made.times)
+        made.put(name, 12.0, 12.0 + 1 / 60, count)
+    made.gauges["reference_difference_blocks", labels] = [1.0] * len(made.times)
+    made.put("reference_difference_blocks", 13.0, 13.1, 8.0)
+    folder = old.world.path("prometheus", "asked-day")
+    past.write(made, "day", folder)
+    _given(old, day=folder)
+    queries = {
+        "reorg_depth": "sum(increase(reorged_blocks_total[$step]))",
+        "failovers": "sum(increase(failovers_total[$step]))",
+        "dropped": "sum(increase(dropped_total[$step]))",
+        "reference_lag": "max(max_over_time(reference_difference_blocks[$step]))",
+    }
+    text = ", ".join(f"{name} = {expression!r}" for name, expression in queries.items())
+    try:
+        seen = facts(old, 25, f"queries = {{ {text} }}")
+    finally:
+        _given(old)
+    day = seen.day
+    assert day is not None
+    values = {one.name: value_of(one, day.points(one.name), day.points("sent")) for one in CHAIN_EXTRAS}
+    assert 4.5 < values["reorg_depth"] < 7 and values["reference_lag"] == 8.0
+    assert 0.9 < values["failovers"] < 1.3
+    assert values["dropped"] == pytest.approx(2 / sum(v for _, v in day.points("sent")), rel=0.3)
+    assert {len(day.points(name)) for name in queries} == {288}
+    assert seen.not_asked == ("log_errors", "log_volume")
+    assert set(facts(old, 3).not_asked) == {"log_errors", "log_volume", *queries}
 
 
 def test_without_a_go_live_there_is_no_window(old: Deployment) -> None:

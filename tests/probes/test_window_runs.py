@@ -107,6 +107,19 @@ def test_the_first_verdict_after_the_close_is_final() -> None:
     assert seen(runs[:2]).final == ""
 
 
+def test_what_may_still_change_after_the_close_is_not_final() -> None:
+    """With a grace the first verdict after it counts, and the runs that were due are those of the day all the same."""
+    runs = [
+        *each(5, 288),
+        entry(START + DAY + timedelta(hours=1)),
+        entry(START + DAY + timedelta(hours=5), "failed"),
+    ]
+    now = START + 2 * DAY
+    found = watched(runs, ITEM, START, START + DAY, now, 300.0, "c", timedelta(hours=4))
+    assert (found.final, found.due) == ("failed", 288)
+    assert watched(runs, ITEM, START, START + DAY, now, 300.0, "c").final == "passed"
+
+
 def test_runs_that_did_not_look_do_not_count() -> None:
     """A run of another suite has the item as not run."""
     assert seen([entry(START + timedelta(minutes=5), "not_run")]).runs == 0

@@ -14,7 +14,9 @@ from pytest_deploycheck.check import PROVISIONAL, Pending, Unproven
 from pytest_deploycheck.limits import Limits
 from pytest_deploycheck.probes.evidence import EvidenceFacts
 from pytest_deploycheck.probes.window import DAY_STEP_S, JobCoverage, Sli, Window, WindowFacts
+from pytest_deploycheck.probes.window_issues import NewIssue, WindowIssuesFacts
 from pytest_deploycheck.probes.window_peaks import Peak
+from pytest_deploycheck.probes.window_queues import Queue, Refunds
 from pytest_deploycheck.probes.window_runs import DAY_ITEMS, FIRST_DAY, TRENDS, Watched, WindowRunsFacts
 from pytest_deploycheck.probes.window_transactions import Orders, WindowTransactionsFacts
 from pytest_deploycheck.verdict import Reason
@@ -38,7 +40,7 @@ VALUES = {
 }
 OF_WINDOW = (
     *("test_continuity", "test_performance", "test_errors", "test_error_lines"),
-    *("test_chain", "test_chain_money", "test_resources"),
+    *("test_chain", "test_chain_money", "test_chain_extras", "test_resources", "test_log_growth"),
 )
 
 
@@ -282,6 +284,101 @@ def test_missing_samples_and_runs() -> None:
         judge("test_continuity", window(replace(a_day(), coverage=())))
 
 
+def asked(name: str, *values: float, steps: int = STEPS) -> Window:
+    """Return a day that has a query more, whose steps have these values and, after them, the last one."""
+    points = tuple(
+        ((n + 1) * DAY_STEP_S, values[min(n, len(values) - 1)]) for n in range(steps if values else 0)
+    )
+    day = a_day(steps)
+    return replace(day, slis=(*day.slis, Sli(name, f"q({name})", points)))
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("reorg_depth", (2.0, 0.0), (4.0, 0.0)),
+        ("reference_lag", (5.0, 0.0), (6.0, 0.0)),
+        ("failovers", (1.0, 2.0, 0.0), (2.0, 2.0, 0.0)),
+        ("dropped", (1.0, 100.0, 0.0), (1.0, 200.0, 0.0)),
+    ],
+)
+def test_what_is_asked_for_of_the_chain(name: str, good: tuple[float, ...], bad: tuple[float, ...]) -> None:
+    """Within its limit it passes; above, it fails; a query without an answer proves nothing."""
+    judge("test_chain_extras", window(asked(name, *good)))
+    with pytest.raises(AssertionError, match=name):
+        judge("test_chain_extras", window(asked(name, *bad)))
+    with pytest.raises(Unproven):
+        judge("test_chain_extras", window(asked(name)))
+
+
+def test_logs_that_grow() -> None:
+    """The busiest hour is held against the busiest hour before, or against the first one."""
+    week = asked("log_volume", 2.0, 1.0)
+    doubled = asked("log_volume", *[1.0] * 100, *[4.0] * 24, 1.0)
+    judge("test_log_growth", window(doubled, before=week))
+    with pytest.raises(AssertionError, match=r"4\.0 times"):
+        judge("test_log_growth", window(doubled))
+    with pytest.raises(AssertionError):
+        judge("test_log_growth", window(asked("log_volume", *[1.0] * 100, *[7.0] * 24, 1.0), before=week))
+    for nothing in (asked("log_volume"), asked("log_volume", 0.0)):
+        with pytest.raises(Unproven):
+            judge("test_log_growth", window(nothing))
+    with pytest.raises(Pending):
+        judge("test_log_growth", window(asked("log_volume", 1.0, steps=6)), now=T0 + timedelta(minutes=31))
+
+
+def judge_issues(
+    *issues: NewIssue, hours: float = 40, ledger: WindowRunsFacts | None = None, **changes: Any
+) -> list[datetime]:
+    """Run the check of new groups of errors some hours after go-live; return until when it is provisional."""
+    closes = (T0 + timedelta(days=1)).isoformat()
+    usual = WindowIssuesFacts("sentry", T0.isoformat(), closes, True, len(issues), False, issues)
+    steps = min(STEPS, int(hours * 3600 / DAY_STEP_S))
+    with noting() as noted:
+        CHECKS["test_new_issues"](
+            window_facts=window(a_day(steps)),
+            window_runs_facts=ledger or runs(),
+            window_issues_facts=replace(usual, **changes),
+            limits=LIMITS,
+            now=T0 + timedelta(hours=hours),
+        )
+    return noted
+
+
+def new_issue(hours: float = 1, level: str = "error", triaged: str = "") -> NewIssue:
+    """Return a group of errors that was first seen some hours after go-live."""
+    return NewIssue("boom", level, (T0 + timedelta(hours=hours)).isoformat(), triaged)
+
+
+def test_new_groups_of_errors_are_taken_up() -> None:
+    """Within four hours; what is below an error, taken up, or younger, is not late."""
+    for late in (new_issue(), new_issue(level=""), new_issue(level="fatal")):
+        with pytest.raises(AssertionError, match="nobody took up"):
+            judge_issues(new_issue(triaged="assigned"), late)
+    judge_issues(new_issue(triaged="ignored"), new_issue(triaged="resolved"), new_issue(level="warning"))
+    judge_issues(new_issue(), hours=4.9)
+    with pytest.raises(AssertionError):
+        judge_issues(new_issue(), hours=5.1)
+
+
+def test_the_last_group_of_the_day_has_its_time() -> None:
+    """After the day has closed the result may change for as long as its last group may wait."""
+    assert T0 + timedelta(hours=28) in judge_issues(new_issue(23), hours=26)
+    assert judge_issues(new_issue(23, triaged="assigned"), hours=29) == []
+
+
+def test_a_tracker_must_be_read_where_there_is_one() -> None:
+    """Without one nothing is asked; one without the project, or with more than was read, is no proof."""
+    judge_issues(tracker="", project_found=False)
+    with pytest.raises(AssertionError, match="project"):
+        judge_issues(project_found=False)
+    with pytest.raises(Unproven):
+        judge_issues(unread=True)
+    kept = runs(final="failed", final_run="r", same_config=True)
+    with pytest.raises(AssertionError, match="run r"):
+        judge_issues(ledger=kept)
+
+
 def orders(**changes: Any) -> WindowTransactionsFacts:
     """Return a day of transactions; changes are of the purchases."""
     usual = Orders("purchase", settled=100, pending=1, overdue=0, failed=1, examined=102, wrong=())
@@ -305,6 +402,11 @@ def test_transactions() -> None:
             judge_orders(orders(**bad))
     with pytest.raises(AssertionError, match="no row"):
         judge_orders(replace(orders(), uncredited=("0xab",)))
+    judge_orders(replace(orders(), refunds=(Refunds("refunds", 4, ()),), queues=(Queue("hooks", 9, 1700.0),)))
+    with pytest.raises(AssertionError, match="5 refunds for 202 orders"):
+        judge_orders(replace(orders(), refunds=(Refunds("refunds", 5, ()),)))
+    with pytest.raises(AssertionError, match="9 wait in hooks"):
+        judge_orders(replace(orders(), queues=(Queue("hooks", 9, 1900.0),)))
     with pytest.raises(AssertionError, match="signed up"):
         judge_orders(replace(orders(), signups=0))
 
