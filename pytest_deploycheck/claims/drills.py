@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.check import blocked, unproven
 from pytest_deploycheck.claims import evidence
-from pytest_deploycheck.drill.record import STEPS, DrillRecord, NotARecord, Step, parse
+from pytest_deploycheck.drill import STEPS
 from pytest_deploycheck.verdict import Reason
 
 if TYPE_CHECKING:
     from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.drill.record import DrillRecord, Step
 
 ITEM = "operations.maintenance.rollback"
 """The item whose signed record holds a drill."""
@@ -24,6 +25,8 @@ def newest(files: Iterable[SignedFile], *, now: datetime, max_age_d: float, migr
     migrations: the tool that the target migrates its schema with now; a drill with another one proves nothing about
     this one.  Its age is that of the drill, not of the signature.
     """
+    from pytest_deploycheck.drill.record import NotARecord, parse  # pydantic's models, for a look only
+
     file = evidence.newest(files, ITEM, now=now, max_age_d=max_age_d, this_release=False)
     try:
         record = parse(file.facts)

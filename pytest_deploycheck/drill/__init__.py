@@ -23,3 +23,6 @@ the door, or with `forward_cmd`; where it is not, the door stays closed, and the
 (`deploycheck attest operations.maintenance.rollback --facts drills/ID.json`), or with `rollback.key` at once.
 Without `--drill` the seven items are judged by the newest signed record and by what could be rolled back to today.
 """
+
+STEPS = ("maintenance", "snapshot", "previous", "restore_db", "verify", "resume", "postmortem")
+"""The steps of a rollback in their order, as items 109 to 115 are."""

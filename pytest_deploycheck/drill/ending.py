@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_deploycheck.drill import STEPS
 from pytest_deploycheck.drill.journal import sync_folder
 from pytest_deploycheck.drill.look import closed
 from pytest_deploycheck.drill.outage import measured
-from pytest_deploycheck.drill.record import STEPS, Command, DrillRecord, Step, Where
+from pytest_deploycheck.drill.record import Command, DrillRecord, Step, Where
 from pytest_deploycheck.drill.state import Drill, StepFailed, wait
 
 _SERVING = "the service serves release {version}, and its public routes are open"

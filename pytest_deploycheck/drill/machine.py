@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_deploycheck.drill import STEPS as ORDER
 from pytest_deploycheck.drill import journal as journals
 from pytest_deploycheck.drill import verify
 from pytest_deploycheck.drill.commands import Commands, Permit, Refused, start_of
@@ -19,7 +20,6 @@ from pytest_deploycheck.drill.journal import SUFFIX, Journal
 from pytest_deploycheck.drill.look import Look
 from pytest_deploycheck.drill.manifest import manifest, present
 from pytest_deploycheck.drill.outage import Prober
-from pytest_deploycheck.drill.record import STEPS as ORDER
 from pytest_deploycheck.drill.record import DrillRecord, Manifest
 from pytest_deploycheck.drill.state import Drill, Facts, StepFailed
 from pytest_deploycheck.drill.steps import STEPS, Seen

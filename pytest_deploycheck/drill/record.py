@@ -11,8 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pytest_deploycheck.target.base import Moment
 
 SCHEMA: Literal["deploycheck.drill/v1"] = "deploycheck.drill/v1"
-STEPS = ("maintenance", "snapshot", "previous", "restore_db", "verify", "resume", "postmortem")
-"""The steps of a rollback in their order, as items 109 to 115 are."""
 Name = Literal["maintenance", "snapshot", "previous", "restore_db", "verify", "resume", "postmortem"]
 State = Literal["done", "failed", "blocked"]
 

@@ -9,12 +9,13 @@ import pytest
 
 from pytest_deploycheck.check import unproven
 from pytest_deploycheck.claims import drills
-from pytest_deploycheck.drill.record import STEPS, DrillRecord
+from pytest_deploycheck.drill import STEPS
 from pytest_deploycheck.verdict import Reason
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pytest_deploycheck.drill.record import DrillRecord
     from pytest_deploycheck.limits import Limits
     from pytest_deploycheck.probes.drill import DrillFacts
     from pytest_deploycheck.probes.drill_times import DrillTimes

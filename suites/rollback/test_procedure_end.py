@@ -11,13 +11,14 @@ from pytest_deploycheck.check import pending, unproven
 from pytest_deploycheck.claims import accounts, drills, evidence
 from pytest_deploycheck.claims.drills import fact
 from pytest_deploycheck.claims.signatures import Status
-from pytest_deploycheck.drill.record import STEPS, DrillRecord
-from pytest_deploycheck.probes.drill import DrillFacts, Event
+from pytest_deploycheck.drill import STEPS
 from pytest_deploycheck.verdict import Reason
 
 if TYPE_CHECKING:
     from pytest_deploycheck.claims.signed import SignedFile
+    from pytest_deploycheck.drill.record import DrillRecord
     from pytest_deploycheck.limits import Limits
+    from pytest_deploycheck.probes.drill import DrillFacts
     from pytest_deploycheck.probes.evidence import EvidenceFacts
     from pytest_deploycheck.probes.rollbacks import Rollback, RollbacksFacts
 
@@ -109,20 +110,19 @@ def test_every_event_has_its_account(
 ) -> None:
     """Every drill has an account, signed by both who led it and who answers for it, within a week of work."""
     record = newest(evidence_facts, drill_facts, limits, now)
-    events = {one.id: one for one in drill_facts.events if one.ended_at}
-    events.setdefault(record.id, Event(record.id, record.ended_at.isoformat(), "postmortem"))
+    drilled = {one.id: datetime.fromisoformat(one.ended_at) for one in drill_facts.events if one.ended_at}
+    drilled.setdefault(record.id, record.ended_at)
     written = accounts.by_event(evidence_facts)
-    for event in events.values():
-        ended = datetime.fromisoformat(event.ended_at)
+    for event, ended in drilled.items():
         due = accounts.business_days(ended, limits.postmortem_max_d)
-        file = written.get(event.id)
+        file = written.get(event)
         if file is None:
-            assert now <= due, f"drill {event.id} has no account, which was due {due:%Y-%m-%d}"
-            if event.id == record.id:
-                pending(due, f"drill {event.id} has no signed account; it is due {due:%Y-%m-%d}")
+            assert now <= due, f"drill {event} has no account, which was due {due:%Y-%m-%d}"
+            if event == record.id:
+                pending(due, f"drill {event} has no signed account; it is due {due:%Y-%m-%d}")
             continue
         accounts.in_time(file, due)
-        if event.id == record.id:
+        if event == record.id:
             evidence.require_counts(file, now=now, max_age_d=limits.drill_max_age_d + 30, this_release=False)
             accounts.countersigned(evidence_facts, file)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_deploycheck.drill import STEPS
 from pytest_deploycheck.drill.commands import start_of
 from pytest_deploycheck.drill.journal import Busy, unfinished
-from pytest_deploycheck.drill.record import STEPS
 from tests.drill.world import NEW, World, small_world
 
 
