@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Checklist:
         """The sha256 of the file, in hex."""
         return hashlib.sha256(self.source.encode()).hexdigest()
 
-    @property
+    @cached_property
     def by_id(self) -> Mapping[str, Item]:
         """The items by their ids."""
         return {item.id: item for item in self.items}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
-from pytest_deploycheck.claims.envelope import sha256_of
 from pytest_deploycheck.record import Record, RecordError, read
 
 
@@ -45,3 +45,9 @@ def _sheets(record: Record) -> list[dict[str, Any]]:
         if isinstance(sheets, list):
             found += [sheet for sheet in sheets if isinstance(sheet, dict) and "facts_digest" in sheet]
     return found
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

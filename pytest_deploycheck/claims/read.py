@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
 
+from pytest_deploycheck.claims.cited import sha256_of
 from pytest_deploycheck.claims.envelope import (
     FORMAT,
     SIZE_MAX_BYTES,
     Envelope,
     EnvelopeError,
     parse,
-    sha256_of,
 )
 from pytest_deploycheck.claims.signatures import Trust, principals, verify
 from pytest_deploycheck.claims.signed import (

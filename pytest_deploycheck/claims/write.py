@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.claims import policy
-from pytest_deploycheck.claims.envelope import Artifact, Envelope, Kind, Producer, Release, Where, sha256_of
+from pytest_deploycheck.claims.cited import sha256_of
+from pytest_deploycheck.claims.envelope import Artifact, Envelope, Kind, Producer, Release, Where
 from pytest_deploycheck.claims.signatures import sign
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_deploycheck import ledger
 from pytest_deploycheck.checklist import default
-from pytest_deploycheck.claims.envelope import sha256_of
+from pytest_deploycheck.claims.cited import sha256_of
 from pytest_deploycheck.demo import history, people, postgres, repository, reviews, target_file
 from pytest_deploycheck.demo.people import People
 from pytest_deploycheck.demo.world import World

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_deploycheck import ledger as ledgers
-from pytest_deploycheck.claims.envelope import sha256_of
-from pytest_deploycheck.claims.roles import ROLES
+from pytest_deploycheck.claims.cited import sha256_of
 from pytest_deploycheck.observe import probe
 from pytest_deploycheck.probes import clones
 from pytest_deploycheck.probes.evidence_files import is_commit
@@ -197,6 +196,7 @@ def _attached(target: Target, folder: Path, files: list[SignedFile]) -> Iterator
 def _principals(target: Target) -> set[str]:
     """Return those who sign: their addresses are no users'."""
     from pytest_deploycheck.claims import of_target
+    from pytest_deploycheck.claims.roles import ROLES
 
     roles = of_target.roles(target)
     return {who.lower() for role in ROLES for who in roles.holders(role)}

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_deploycheck.claims.cited import NothingToCite, cited
-from pytest_deploycheck.claims.envelope import sha256_of
+from pytest_deploycheck.claims.cited import NothingToCite, cited, sha256_of
 from pytest_deploycheck.probes.sheets import sheet
 from pytest_deploycheck.probes.week_sheets import WeekSheetsFacts
 from pytest_deploycheck.record import Record, jsonable

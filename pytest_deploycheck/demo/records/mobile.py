@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pytest_deploycheck.claims.envelope import sha256_of
+from pytest_deploycheck.claims.cited import sha256_of
 from pytest_deploycheck.demo.people import People
 from pytest_deploycheck.demo.world import World
 
