@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_deploycheck.claims import accounts
 from pytest_deploycheck.session import chosen
 from tests.plugin.conftest import EXPECTED, Verdicts, run
 
@@ -135,6 +139,18 @@ def test_importing_the_plugin_imports_no_client_library(pytester: pytest.Pyteste
     assert not loaded & set(heavy)
 
 
+def test_listing_the_suites_reads_neither_targets_nor_answers() -> None:
+    """`--collect-only` needs the checks and the names they use; it must stay about as quick as pytest itself."""
+    listing = "pytest.main(['--collect-only', '-q', 'suites'])"
+    code = f"import sys, pytest; {listing}; print(*(name for name in sys.modules if name))"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "suites.sign_off.test_business" in loaded, done.stdout[-500:] + done.stderr[-500:]
+    heavy = {"requests", "pydantic", "pytest_deploycheck.probes.every", "pytest_deploycheck.target"}
+    assert not loaded & heavy
+
+
 def test_a_folder_that_cannot_be_written_is_named(project: pytest.Pytester) -> None:
     """An evidence folder behind a file is one clear error before any contact, and nothing is green."""
     (project.path / "ev").write_text("in the way")
@@ -181,3 +197,8 @@ def test_the_smoke_stage_has_an_end() -> None:
     assert chosen.within("smoke and not slow", None) is None
     assert chosen.within("smoke", 20.0) == 20.0
     assert chosen.within("", None) is None
+
+
+def test_comparisons_that_checks_share_are_evidence() -> None:
+    """The judges of people's word are rewritten like test modules, also where the package is installed editable."""
+    assert type(accounts.__loader__).__name__ == "AssertionRewritingHook"
