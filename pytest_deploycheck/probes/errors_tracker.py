@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ISSUES_READ = 3
 EVENTS_READ = 8
+PAGES_MAX = 10
+"""Pages of issues that are read."""
 CANARY = "deploycheck canary"
 """The message of our own events, which are no proof that the application reports any."""
 
@@ -142,6 +144,18 @@ class Tracker:
             after = found.group(1) if found else ""
         return [row for row in rows if isinstance(row, dict)], after
 
+    def since(self, start: datetime) -> tuple[list[dict[str, Any]], bool]:
+        """Return the issues with an event since a time, and whether there are more than were read."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        for _ in range(PAGES_MAX):
+            rows, cursor = self.issues(cursor)
+            recent = [row for row in rows if seen_at(row, "last_seen", "lastSeen") >= start]
+            found += recent
+            if len(recent) < len(rows) or not cursor:
+                return found, False
+        return found, True
+
     def level(self, issue: str) -> str:
         """Return the level of the newest event of an issue of Bugsink; empty where there is none to read."""
         for row in self._rows(f"{self._base}/events/", issue=issue, order="desc")[:1]:
@@ -168,11 +182,14 @@ class Tracker:
         return answer
 
     def _rows(self, path: str, **parameters: str) -> list[dict[str, Any]]:
+        """Return a list; an answer that holds none is refused as unparseable, since it is not the same as none."""
         answer = self._get(path, **parameters)
-        if answer.status != 200:
-            return []
-        body = answer.json()
-        rows = body.get("results", []) if isinstance(body, dict) else body
+        body = answer.json() if answer.status == 200 else None
+        rows = body.get("results") if isinstance(body, dict) else body
+        if not isinstance(rows, list):
+            raise CannotLook(
+                Reason.UNPARSEABLE, f"{self._http.shown}{path} answers {answer.status} without a list"
+            )
         return [row for row in rows if isinstance(row, dict)]
 
     def _optional(self, path: str, **parameters: str) -> list[dict[str, Any]] | None:
@@ -198,6 +215,23 @@ def event_of(row: Mapping[str, Any]) -> Event:
         message=str(payload.get("message") or payload.get("title") or ""),
         payload=row,
     )
+
+
+def seen_at(row: Mapping[str, Any], *names: str) -> datetime:
+    """Return the first of an issue's times that can be read; without one the issue is refused as unparseable."""
+    found = next((at for name in names if (at := moment(row.get(name)))), None)
+    if found is None:
+        raise CannotLook(Reason.UNPARSEABLE, f"an issue of the tracker has no readable {' or '.join(names)}")
+    return found
+
+
+def moment(value: Any) -> datetime | None:
+    """Return a tracker's time; None where it is none, or names no zone."""
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _id(value: Any) -> str:

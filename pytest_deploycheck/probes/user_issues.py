@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.probes.errors_tracker import CANARY, Tracker, event_of
+from pytest_deploycheck.probes.errors_tracker import CANARY, Tracker, event_of, moment, seen_at
 from pytest_deploycheck.probes.known_holes import open_issues
 from pytest_deploycheck.verdict import Reason
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_deploycheck.transports.http import Http
 
 ISSUES_MAX = 25
+"""Issues of Bugsink whose users are counted."""
 EVENTS_MAX = 60
 """Events of one issue that are opened to count its users."""
 
@@ -77,7 +78,7 @@ def user_issues(target: Target, connect: Connections) -> UserIssuesFacts:
     project = reader.project()
     ours = (CANARY, target.api.test_error_path or CANARY)
     limit = int(target.limits.bug_users_max)
-    issues = list(reader.since(deployed, ours, limit)) if project else []
+    issues = list(reader.of_users(deployed, ours, limit)) if project else []
     blockers, problem = open_issues(target, connect, "blockers", target.triggers.blockers_url)
     go_live = target.release.go_live_at
     return UserIssuesFacts(
@@ -97,32 +98,40 @@ class _Issues(Tracker):
 
     def __init__(self, http: Http, section: ErrorsSection) -> None:
         super().__init__(http, section)
-        self._section = section
+        self._shown = section.kind
 
-    def since(self, start: datetime, ours: tuple[str, ...], limit: int) -> Iterator[UserIssue]:
-        """Yield the issues with events since a time; issues of our own test errors are left out."""
-        bugsink = self._section.kind == "bugsink"
-        query = (
-            {"project": self._section.project, "sort": "last_seen", "order": "desc"}
-            if bugsink
-            else {"query": "", "sort": "date", "statsPeriod": ""}
-        )
-        rows = self._rows(f"{self._base}/issues/", **query)
-        for row in rows[:ISSUES_MAX]:
-            last = moment(row.get("last_seen") or row.get("lastSeen"))
-            if last is None or last < start or is_ours(row, ours):
-                continue
-            # One that is resolved comes back as unresolved with its next event; one that is muted still hurts.
-            if row.get("is_resolved") is True or row.get("status") == "resolved":
-                continue
-            yield self._of_bugsink(row, start, limit) if bugsink else _of_sentry(row, start)
+    def of_users(self, start: datetime, ours: tuple[str, ...], limit: int) -> Iterator[UserIssue]:
+        """Yield the issues with events since a time; issues of our own test errors are left out.
+
+        limit: users that are too many. Of Bugsink those with the most events are opened, and the others must have
+        fewer events than that.
+        """
+        rows, unread = self.since(start)
+        if unread:
+            raise CannotLook(Reason.NO_EVIDENCE, f"{self._shown} has more issues since {start} than are read")
+        # One that is resolved comes back as unresolved with its next event; one that is muted still hurts.
+        open_ones = [
+            row
+            for row in rows
+            if not (is_ours(row, ours) or row.get("is_resolved") is True or row.get("status") == "resolved")
+        ]
+        if not self._bugsink:
+            yield from (_of_sentry(row, start) for row in open_ones)
+            return
+        open_ones.sort(key=_events, reverse=True)
+        rest = open_ones[ISSUES_MAX:]
+        if rest and _events(rest[0]) > limit:
+            raise CannotLook(
+                Reason.NO_EVIDENCE,
+                f"{self._shown} has {len(open_ones)} issues since {start}, and users of {ISSUES_MAX} are counted",
+            )
+        yield from (self._of_bugsink(row, start, limit) for row in open_ones[:ISSUES_MAX])
 
     def _of_bugsink(self, row: Mapping[str, Any], start: datetime, limit: int) -> UserIssue:
         events = self._rows(f"{self._base}/events/", issue=str(row["id"]), order="desc")
         recent = [one for one in events if (at := moment(one.get("ingested_at"))) and at >= start]
-        first = moment(row.get("first_seen"))
-        new = first is not None and first >= start
-        total = max(len(recent), int(row.get("digested_event_count") or 0)) if new else len(recent)
+        new = seen_at(row, "first_seen") >= start
+        total = max(len(recent), _events(row)) if new else len(recent)
         users: int | None = None
         opened = 0
         if total > limit:  # fewer events cannot be of more users
@@ -140,13 +149,16 @@ class _Issues(Tracker):
         return UserIssue(title[:120], "", new, total, users, opened)
 
 
+def _events(row: Mapping[str, Any]) -> int:
+    return int(row.get("digested_event_count") or 0)
+
+
 def _of_sentry(row: Mapping[str, Any], start: datetime) -> UserIssue:
-    first = moment(row.get("firstSeen"))
     users = row.get("userCount")
     return UserIssue(
         title=str(row.get("title") or row.get("culprit") or row.get("id"))[:120],
         level=str(row.get("level") or ""),
-        new=first is not None and first >= start,
+        new=seen_at(row, "firstSeen") >= start,
         events=int(row.get("count") or 0),
         # 0 is what trackers say of events that name no user.
         users=int(users) if users else None,
@@ -173,12 +185,3 @@ def _user(event: Mapping[str, Any]) -> str:
             (str(user[key]) for key in ("id", "username", "email", "ip_address") if user.get(key)), ""
         )
     return ""
-
-
-def moment(value: Any) -> datetime | None:
-    """Return a tracker's time; None where it is none, or names no zone."""
-    try:
-        found = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

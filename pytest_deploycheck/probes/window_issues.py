@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pytest_deploycheck.observe import CannotLook, probe
-from pytest_deploycheck.probes.errors_tracker import CANARY, Tracker
-from pytest_deploycheck.probes.user_issues import is_ours, moment
+from pytest_deploycheck.probes.errors_tracker import CANARY, Tracker, seen_at
+from pytest_deploycheck.probes.user_issues import is_ours
 from pytest_deploycheck.verdict import Reason
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pytest_deploycheck.transports import Connections
 
 DAY = timedelta(days=1)
-PAGES_MAX = 10
 LEVELS_READ = 20
 """Issues of Bugsink whose newest event is opened for its level; the level of others stays unknown."""
 BELOW_ERROR = ("sample", "debug", "log", "info", "warning")
@@ -77,11 +76,11 @@ def window_issues(target: Target, connect: Connections) -> WindowIssuesFacts:
         return WindowIssuesFacts(
             section.kind, *span, project_found=False, examined=0, unread=False, issues=()
         )
-    rows, unread = _since(tracker, start)
+    rows, unread = tracker.since(start)
     ours = (CANARY, target.api.test_error_path or CANARY)
     found, opened = [], 0
     for row in rows:
-        first = _seen(row, "first_seen", "firstSeen")
+        first = seen_at(row, "first_seen", "firstSeen")
         if not start <= first < start + DAY or is_ours(row, ours):
             continue
         level, triaged = str(row.get("level") or ""), _triaged(row)
@@ -91,26 +90,6 @@ def window_issues(target: Target, connect: Connections) -> WindowIssuesFacts:
         title = row.get("title") or row.get("calculated_type") or row.get("culprit") or row.get("id")
         found.append(NewIssue(str(title)[:120], level, _iso(first), triaged))
     return WindowIssuesFacts(section.kind, *span, True, len(rows), unread, tuple(found))
-
-
-def _since(tracker: Tracker, start: datetime) -> tuple[list[dict[str, Any]], bool]:
-    """Return the issues with an event since a time, and whether there are more than that."""
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    for _ in range(PAGES_MAX):
-        rows, cursor = tracker.issues(cursor)
-        recent = [row for row in rows if _seen(row, "last_seen", "lastSeen") >= start]
-        found += recent
-        if len(recent) < len(rows) or not cursor:
-            return found, False
-    return found, True
-
-
-def _seen(row: Mapping[str, Any], *names: str) -> datetime:
-    found = next((at for name in names if (at := moment(row.get(name)))), None)
-    if found is None:
-        raise CannotLook(Reason.UNPARSEABLE, f"an issue of the tracker has no readable {' or '.join(names)}")
-    return found
 
 
 def _triaged(row: Mapping[str, Any]) -> str:

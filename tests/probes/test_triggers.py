@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_deploycheck.observe import Observation
 from pytest_deploycheck.probes.admin_events import AdminEventsFacts
 from pytest_deploycheck.probes.evm import topic
 from pytest_deploycheck.probes.known_holes import counted
@@ -106,22 +108,59 @@ def sentry(asked: Asked) -> Reply:
     return Reply(body={"id": "1", "slug": "shop"}) if asked.path.endswith("/shop/") else Reply(404)
 
 
-def test_sentry_counts_users_itself(tmp_path: Path) -> None:
-    """Its own count is taken, zero is "nobody knows whom", and what was quiet since the release is left out."""
-    (tmp_path / "token").write_text("not-a-secret-1")
-    with serving(sentry) as url:
+def user_issues_of(folder: Path, kind: str, answer: Callable[[Asked], Reply]) -> Observation:
+    """Look at a tracker that answers so."""
+    (folder / "token").write_text("not-a-secret-1")
+    with serving(answer) as url:
         text = (
-            f'{HEAD}[release]\ndeployed_at = {RELEASED.isoformat()}\n[errors]\nkind = "sentry"\napi_base = "{url}"\n'
+            f'{HEAD}[release]\ndeployed_at = {RELEASED.isoformat()}\n[errors]\nkind = "{kind}"\napi_base = "{url}"\n'
             'org = "us"\nproject = "shop"\ntoken = { file = "token" }\n'
             f'[triggers]\nblockers_url = "{url}/search?q=is:open+label:P0"\n'
         )
-        seen = gather(tmp_path, text, "user_issues")["user_issues"]
+        return gather(folder, text, "user_issues")["user_issues"]
+
+
+def test_sentry_counts_users_itself(tmp_path: Path) -> None:
+    """Its own count is taken, zero is "nobody knows whom", and what was quiet since the release is left out."""
+    seen = user_issues_of(tmp_path, "sentry", sentry)
     assert isinstance(seen.facts, UserIssuesFacts), seen
     assert [(one.title, one.users, one.new) for one in seen.facts.issues] == [
         ("new", 17, True),
         ("nameless", None, True),
     ]
     assert (seen.facts.alerts, seen.facts.blockers) == (True, 1)
+
+
+def test_a_list_that_is_refused_is_not_an_empty_one(tmp_path: Path) -> None:
+    """A tracker that will not list its issues has not said that there are none."""
+
+    def refusing(asked: Asked) -> Reply:
+        return Reply(400, body={"detail": "no"}) if asked.path.endswith("/issues/") else sentry(asked)
+
+    seen = user_issues_of(tmp_path, "sentry", refusing)
+    assert (seen.state, seen.reason) == ("unseen", "unparseable"), seen
+
+
+@pytest.mark.parametrize(("events", "state"), [(3, "seen"), (400, "unseen")])
+def test_more_issues_than_are_opened(tmp_path: Path, events: int, state: str) -> None:
+    """Of Bugsink the issues with most events are opened; that there are others matters when those could be worse."""
+
+    def bugsink(asked: Asked) -> Reply:
+        if asked.path.endswith("/issues/"):
+            stamps = {"first_seen": RELEASED.isoformat(), "last_seen": NOW.isoformat()}
+            rows = [{"id": n, "digested_event_count": events, **stamps} for n in range(30)]
+            return Reply(body={"results": rows, "next": None})
+        if asked.path.endswith("/events/"):
+            return Reply(body={"results": [], "next": None})
+        return (
+            Reply(body={"total_count": 0})
+            if asked.path == "/search"
+            else Reply(body={"id": "1", "slug": "shop"})
+        )
+
+    seen = user_issues_of(tmp_path, "bugsink", bugsink)
+    assert seen.state == state, seen
+    assert seen.facts is None or len(seen.facts.issues) == 25
 
 
 PAUSED = "Paused(address)"
