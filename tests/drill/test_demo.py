@@ -19,6 +19,7 @@ from pytest_deploycheck.demo.records import drill as signed
 from pytest_deploycheck.demo.rollback_app import workers
 from pytest_deploycheck.demo.units import healthy
 from pytest_deploycheck.drill.record import DrillRecord, parse
+from tests.faults.tools import edited
 
 ROOT = Path(__file__).parents[2]
 SUITES = (
@@ -57,20 +58,25 @@ def run(
     return done, {one["item"]: one["verdict"] for one in values.get("items", ()) if one["item"] in selection}
 
 
-@pytest.fixture(scope="module")
-def drilled(
-    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[DrillRecord, dict[str, str], str]:
-    """Drill the deployment, again where its suites were too slow; return the record, the verdicts of the same run, and what was printed."""
+def drill(demo: Deployment, folders: pytest.TempPathFactory) -> tuple[DrillRecord, dict[str, str], str]:
+    """Drill, again where the suites were too slow; return the record, the verdicts of the same run, and what was printed."""
     for _ in range(ATTEMPTS):
-        done, verdicts = run(deployment, tmp_path_factory.mktemp("evidence"), "--drill")
-        path = max(deployment.world.path("rollback", "drills").glob("drill-*.json"))
+        done, verdicts = run(demo, folders.mktemp("evidence"), "--drill")
+        path = max(demo.world.path("rollback", "drills").glob("drill-*.json"))
         record = parse(json.loads(path.read_text()))
         failed = [step.name for step in record.steps if step.state == "failed"]
         # On a machine that others keep busy one of the suites' many items may miss its time; nothing else may fail.
         if failed != ["verify"]:
             break
     return record, verdicts, done.stdout
+
+
+@pytest.fixture(scope="module")
+def drilled(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[DrillRecord, dict[str, str], str]:
+    """Drill the deployment as it is made."""
+    return drill(deployment, tmp_path_factory)
 
 
 def test_a_drill_of_the_demo(
@@ -156,3 +162,17 @@ def test_maintenance_of_the_demo_is_put_back_at_its_start(deployment: Deployment
     rollback.daemons(deployment.world)
     workers(deployment.world, paused=False)
     assert not deployment.world.path("nginx", "maintenance").exists()
+
+
+def test_a_release_whose_schema_fits_the_one_before(
+    deployment: Deployment, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where the older release works with the newer schema, the data stay, and nothing is lost by going back."""
+    restored = ('db_rollback = "restore"', 'db_rollback = "none"')
+    with edited(deployment.target, restored):
+        record, verdicts, said = drill(deployment, tmp_path_factory)
+    assert [step.state for step in record.steps] == ["done"] * 7, said
+    assert record.db_rollback == "none"
+    assert all(one.name != "restore_db" or one.command is None for one in record.steps)
+    assert (record.forward, record.rpo_s, any(record.rows_lost.values())) == (True, 0, False)
+    assert verdicts["rollback.procedure.restore_db"] == "passed"

@@ -15,7 +15,7 @@ from pytest_deploycheck.run import Run
 from pytest_deploycheck.target import load
 from pytest_deploycheck.verdict import Verdict
 from tests.faults.harness import Judged, judge_all, look
-from tests.faults.ledgers import rolled_back
+from tests.faults.ledgers import path_of, rolled_back
 
 ITEM = "rollback.procedure.postmortem"
 AGO = timedelta(days=21)
@@ -68,3 +68,19 @@ def test_the_account_of_a_rollback(
     """It is green with an account that was signed by both in time and tells what there is to tell, and only so."""
     found = judged(demo, healthy, after=after, by=by, **changes)
     assert (found.verdict, words in found.message) == (Verdict(verdict), True), found
+
+
+def test_an_account_that_is_not_due_yet(demo: Deployment, healthy: Healthy) -> None:
+    """After a rollback of today nobody has had the time to write; the item waits for it, and is not green."""
+    with rolled_back(demo, HOUR) as run:
+        found = judge_all(*look(load(demo.target), ("rollbacks", "evidence"), healthy[1]))[ITEM]
+    assert (found.verdict, run in found.message) == (Verdict.PENDING, True), found
+
+
+def test_a_ledger_that_was_changed_tells_nothing(demo: Deployment, healthy: Healthy) -> None:
+    """Behind a broken link of the chain there may be a rollback that nobody sees."""
+    with rolled_back(demo, AGO):
+        path = path_of(demo)
+        path.write_bytes(path.read_bytes().replace(b'"GO"', b'"NO"', 1))
+        found = judge_all(*look(load(demo.target), ("rollbacks", "evidence"), healthy[1]))[ITEM]
+    assert (found.verdict, "ledger" in found.message) == (Verdict.UNPROVEN, True), found
