@@ -65,9 +65,17 @@ def reindex(world: World, block: int, go_on: Callable[[], None]) -> None:
     with psycopg.connect(postgres.dsn(world, "token_owner"), autocommit=True) as owner:
         owner.execute("DELETE FROM chain_events WHERE block_number > %s", (start,))
         owner.execute("UPDATE indexer_cursor SET block_number = %s, updated_at = now()", (start,))
-        go_on()
-        head = int(Rpc(world.url("rpc")).call("eth_blockNumber"), 16)
-        deadline = time.monotonic() + _INDEX_S
+    go_on()
+    catch_up(world)
+
+
+def catch_up(world: World) -> None:
+    """Wait until the indexer has read up to where the chain's head is now; RuntimeError when it does not get there."""
+    import psycopg
+
+    head = int(Rpc(world.url("rpc")).call("eth_blockNumber"), 16)
+    deadline = time.monotonic() + _INDEX_S
+    with psycopg.connect(postgres.dsn(world, "token_owner"), autocommit=True) as owner:
         while True:
             row = owner.execute("SELECT block_number FROM indexer_cursor").fetchone()
             if row and row[0] >= head:
