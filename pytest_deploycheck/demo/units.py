@@ -166,7 +166,8 @@ UNITS: tuple[Unit, ...] = (
     Unit("api_keys", ("standins", "bugsink"), module="api_keys", required=False),
     Unit("reports", ("apps",), module="reports", required=False),
     Unit("triggers", ("standins",), module="triggers", required=False),
-    Unit("backup", ("schema",), module="backup", required=False),
+    # After the mirror, which locks tables in another order than a dump does.
+    Unit("backup", ("mirror",), module="backup", required=False),
     Unit("rollback", ("contract", "nginx"), module="rollback", required=False),
     Unit("people", ("contract", "reports", "schema", "rollback"), module="people", required=False),
     Unit("recovery", ("backup", "people", "repository"), module="recovery", required=False),
