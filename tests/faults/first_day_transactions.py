@@ -61,6 +61,7 @@ def row_lost(demo: Deployment) -> Iterator[None]:
         yield
 
 
+@fault(ITEM, "work waits in a queue", probes=LOOK, needs=NEEDS, limits={"window_queue_lag_max_s": 2})
 @fault(ITEM, "a purchase hangs", probes=LOOK, needs=NEEDS, limits={"token_pending_max_s": 2})
 @contextmanager
 def hangs(demo: Deployment) -> Iterator[None]:
@@ -74,23 +75,10 @@ def hangs(demo: Deployment) -> Iterator[None]:
             yield
 
 
-@fault(ITEM, "work waits in a queue", probes=LOOK, needs=NEEDS, limits={"window_queue_lag_max_s": 2})
-@contextmanager
-def waits(demo: Deployment) -> Iterator[None]:
-    """Let an order wait, since nobody looks at what became of it."""
-    with bug(demo, queue_stuck=True):
-        time.sleep(0.6)
-        with changed(
-            demo, "purchases", "status = 'pending'", "status = 'confirmed'", newest(demo, "purchases")
-        ):
-            execute(demo, "SELECT pg_sleep(2.1)")
-            yield
-
-
 @fault(ITEM, "many are disputed", probes=LOOK, needs=NEEDS)
 @contextmanager
 def disputed(demo: Deployment) -> Iterator[None]:
-    """Keep disputes, a tenth as many as purchases, and list them in the target file."""
+    """Keep disputes, a fifth as many as purchases, and list them in the target file."""
     execute(
         demo,
         "CREATE TABLE fault_disputes AS SELECT now() AS created_at FROM generate_series(1, "
