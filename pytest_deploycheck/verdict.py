@@ -55,10 +55,9 @@ SEVERITY: Mapping[Verdict, int] = {verdict: rank for rank, verdict in enumerate(
 
 @dataclass(frozen=True)
 class Comparison:
-    """One assertion with some values: its source text, the same text with the values seen, and its line in
-    the module where it stands: the test's own, or one of `claims`.
+    """One assertion with some values: its source text, the same text with the values seen, and its line.
 
-    `count` is how often it was evaluated with these values, `others` how often with values not kept,
+    The line is of the module where the assertion stands: the test's own, or one of `claims`. `count` is how often it was evaluated with these values, `others` how often with values not kept,
     noted once for an assertion.
     """
 
